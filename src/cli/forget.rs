@@ -60,7 +60,7 @@ fn ask(mut owner: OwnerClient, peer: &Fingerprint) -> Result<(), AppError> {
     loop {
         let events = owner.wait(None).map_err(|fault| match fault {
             OwnerFault::Silent(process) => silent(process),
-            fault => AppError::new(code::MACHINE, fault.to_string()),
+            fault @ OwnerFault::Ended(_) => AppError::new(code::MACHINE, fault.to_string()),
         })?;
         for event in events.iter().filter(|event| event.get("id") == Some(&json!("forget"))) {
             let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();

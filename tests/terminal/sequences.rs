@@ -39,6 +39,18 @@ fn no_answer_of_the_terminal_becomes_text() {
 }
 
 #[test]
+fn bytes_that_are_no_utf_8_end_nothing_and_are_seen() {
+    for (_, setup) in Setup::SIZES {
+        let (mut alice, bob) = Pty::start_with_bob(&setup);
+        // Latin-1, half a syllable, an answer with C1 control characters; typed, then pasted.
+        alice.press_bytes(b"caf\xe9 \xea\xb0zz\x9b?62;22;52c\x9d11;rgb:0/0/0\x9c!\r");
+        alice.press_bytes(b"\x1b[200~caf\xe9\x1b[201~\r");
+        alice.press("그대로\r");
+        assert_eq!(bob.hears("alice", 3), ["caf\u{fffd} \u{fffd}zz!", "caf\u{fffd}", "그대로"]);
+    }
+}
+
+#[test]
 fn a_terminal_without_an_editor_sends_no_sequence_either() {
     for setup in [Setup { term: "dumb", ..Setup::WIDE }, Setup { args: &["--plain"], ..Setup::WIDE }] {
         let mut alice = Pty::start(&setup);

@@ -1,5 +1,6 @@
 //! Filter of what a terminal sends (ECMA-48 and xterm's control sequences): keys go to the line
-//! editor, answers and reports are dropped whole, and so is every sequence in a paste.
+//! editor, answers and reports are dropped whole, and so is every sequence in a paste. What is no
+//! UTF-8 becomes U+FFFD, since rustyline would end.
 //!
 //! Of an unknown sequence rustyline reads only the beginning, and takes the rest for text.
 
@@ -7,6 +8,8 @@ use super::key_code;
 
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
+/// What ends a control string that began with a C1 control character.
+const STRING_ENDS: u8 = 0x9c;
 const PASTE_BEGINS: &[u8] = b"[200~";
 const PASTE_ENDS: &[u8] = b"[201~";
 /// Bytes of a sequence that are looked at; no key has so many.
@@ -58,6 +61,10 @@ pub(crate) struct KeyFilter {
     sequence: Vec<u8>,
     /// Whether another ESC came before it: some terminals send that for Alt.
     is_alt: bool,
+    /// Whether it began with a C1 control character in the place of ESC and another one.
+    is_c1: bool,
+    /// The character so far that is not whole.
+    partial: Vec<u8>,
     /// What was taken for keys since nothing followed it.
     released: Vec<u8>,
 }
@@ -108,13 +115,56 @@ impl KeyFilter {
     fn end(&mut self) {
         self.state = State::Ground;
         self.sequence.clear();
-        self.is_alt = false;
+        (self.is_alt, self.is_c1) = (false, false);
+    }
+
+    /// A byte of a character. Lines that the terminal edits are judged where they are read.
+    fn text(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        if self.input == Input::Lines {
+            return keys.push(byte);
+        }
+        self.partial.push(byte);
+        match str::from_utf8(&self.partial) {
+            Ok(_) => keys.append(&mut self.partial),
+            Err(error) if error.error_len().is_none() => {}
+            Err(_) if self.partial.len() == 1 => self.replace_partial(keys),
+            Err(_) => {
+                self.partial.pop();
+                self.replace_partial(keys);
+                self.step(byte, keys);
+            }
+        }
+    }
+
+    /// Puts a replacement in the place of a character that is never whole.
+    fn replace_partial(&mut self, keys: &mut Vec<u8>) {
+        if !self.partial.is_empty() {
+            self.partial.clear();
+            keys.extend(char::REPLACEMENT_CHARACTER.to_string().bytes());
+        }
+    }
+
+    /// A C1 control character: ESC and another one in one byte (ECMA-48, section 5.3).
+    fn c1(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        let is_introducer = matches!(byte, 0x8f | 0x90 | 0x98 | 0x9b | 0x9d..=0x9f);
+        if is_introducer {
+            self.is_c1 = true;
+            self.introduce(byte - 0x40, keys);
+        }
     }
 
     fn step(&mut self, byte: u8, keys: &mut Vec<u8>) {
+        if !matches!(byte, 0x80..=0xbf) {
+            self.replace_partial(keys);
+        }
         match self.state {
             State::Ground if byte == ESCAPE => self.state = State::Escape,
-            State::Ground => keys.push(byte),
+            State::Ground
+                if matches!(byte, 0x80..=0x9f) && self.partial.is_empty() && self.input != Input::Lines =>
+            {
+                self.c1(byte, keys);
+            }
+            State::Ground => self.text(byte, keys),
             State::Escape if byte == ESCAPE => {
                 if self.is_alt {
                     keys.push(ESCAPE);
@@ -130,7 +180,7 @@ impl KeyFilter {
                 self.step(byte, keys);
             }
             State::String if byte == ESCAPE => self.state = State::StringEscape,
-            State::String if byte == BELL => self.end(),
+            State::String if byte == BELL || byte == STRING_ENDS && self.is_c1 => self.end(),
             State::String if byte >= b' ' => {}
             State::StringOrKey => self.begin_string(byte, keys),
             State::Number if byte == b';' => self.state = State::String,
@@ -181,11 +231,11 @@ impl KeyFilter {
         }
         match (is_text, byte) {
             (true, b' '..=b'~') => {}
-            (true, _) => keys.push(byte),
+            (true, _) => self.text(byte, keys),
             // A character with Alt.
             (false, _) => {
                 keys.append(&mut self.held());
-                keys.push(byte);
+                self.text(byte, keys);
             }
         }
         self.end();
@@ -380,6 +430,38 @@ mod tests {
             assert_eq!(keys(&format!("\x1b[200~{pasted}\x1b[201~")), format!("\x1b[200~{text}\x1b[201~"));
         }
         assert_eq!(keys("\x1b]11;rgb:\rb"), "\rb");
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_replaced_wherever_it_is_cut() {
+        for (bytes, expected) in [
+            (&b"caf\xe9\r"[..], "caf\u{fffd}\r"),
+            (b"\xea\xb0zz", "\u{fffd}zz"),
+            (b"\xea\xb0\xea\xb0\x80", "\u{fffd}가"),
+            (b"a\xff\xfeb", "a\u{fffd}\u{fffd}b"),
+            (b"\xed\xa0\x80b", "\u{fffd}\u{fffd}b"),
+            (b"\x1b\xe9x", "\x1b\u{fffd}x"),
+            (b"\x1b[200~caf\xe9\x1b[201~", "\x1b[200~caf\u{fffd}\x1b[201~"),
+            // In the place of ESC and another one.
+            (b"a\x9b1;2cb", "ab"),
+            (b"a\x9b13~b", "a\x1b[13~b"),
+            (b"a\x9d11;rgb:0/0/0\x9cb", "ab"),
+            (b"a\x90>|foot\x9cb", "ab"),
+            (b"a\x84b", "ab"),
+            ("a가\u{9b}b".as_bytes(), "a가\u{9b}b"),
+        ] {
+            for at in 0..=bytes.len() {
+                let (before, after) = bytes.split_at(at);
+                let mut filter = KeyFilter::default();
+                let keys = [filter.feed(before), filter.feed(after)];
+                for keys in &keys {
+                    assert!(str::from_utf8(keys).is_ok(), "{bytes:?} cut at {at}");
+                }
+                assert_eq!(String::from_utf8(keys.concat()).unwrap(), expected, "{bytes:?} cut at {at}");
+            }
+        }
+        let mut lines = KeyFilter::of_lines();
+        assert_eq!(lines.feed(b"caf\xe9\n"), b"caf\xe9\n", "refused where the line is read");
     }
 
     #[test]
