@@ -47,6 +47,8 @@ pub(crate) struct KeptMessages {
     pub(crate) told_not_chosen: BTreeSet<Fingerprint>,
     /// Peers that are away and whose user was told that text to them is queued.
     pub(crate) told: BTreeSet<Fingerprint>,
+    /// Messages that were taken back in this session, since their time had passed.
+    pub(crate) expired: BTreeSet<(Fingerprint, u64)>,
 }
 
 /// Query of the history that is not answered.
@@ -217,6 +219,7 @@ impl KeptMessages {
             told_to_choose: BTreeSet::new(),
             told_not_chosen: BTreeSet::new(),
             told: BTreeSet::new(),
+            expired: BTreeSet::new(),
         }
     }
 

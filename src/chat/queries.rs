@@ -497,6 +497,13 @@ impl Chat {
         kept.flat_map(|kept| kept.ledger.waiting(peer)).map(|message| message.seq).collect()
     }
 
+    /// Number of messages of ours to a peer, but for these, whose time passed in this session.
+    #[must_use]
+    pub fn expired_to(&self, peer: Fingerprint, but_for: &[u64]) -> usize {
+        let expired = self.kept.iter().flat_map(|kept| &kept.expired);
+        expired.filter(|(to, number)| *to == peer && !but_for.contains(number)).count()
+    }
+
     /// Number of those messages that are on the disk of the peer.
     #[must_use]
     pub fn delivered_to(&self, peer: Fingerprint) -> usize {

@@ -125,6 +125,29 @@ fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_addres
 }
 
 #[test]
+fn what_has_expired_is_neither_sent_nor_kept() {
+    let bob = Home::with_key("bob", "test-2.pem");
+    for is_served in [false, true] {
+        let alice = Home::with_key("alice", "test-1.pem");
+        let (_socket, at) = held_address();
+        alice.private("peers", format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()));
+        let _owner = is_served.then(|| {
+            let owner = alice.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
+            owner.listens_at();
+            owner
+        });
+        let send = ["send", "bob", "--keep", "--expire", "1s", "--retry", "9", "--json", "-m", "잠깐"];
+        let mut run = alice.run(&send, Stdio::null());
+        assert_eq!(run.ends(), 5, "served: {is_served}: {}", run.complaints());
+        let said = run.complaints();
+        assert!(said.contains(r#""kind":"expired""#) && said.contains("it has expired"), "{said}");
+        assert!(said.contains(r#""event":"done","code":5"#) && !said.contains("kept in the home"), "{said}");
+        let mut flush = alice.run(&["send", "--flush"], Stdio::null());
+        assert_eq!(flush.ends(), 0, "{}", flush.complaints());
+    }
+}
+
+#[test]
 fn a_peer_for_whom_lines_wait_is_not_forgotten() {
     let bob = Home::with_key("bob", "test-2.pem");
     for is_served in [false, true] {
@@ -141,18 +164,15 @@ fn a_peer_for_whom_lines_wait_is_not_forgotten() {
         run(&["peers", "forget", "bob"]).ends_saying(1, "1 line waits for bob, who was not forgotten");
         assert!(alice.answer(&["peers", "list"]).contains("bob"));
         let drop = r#"{"id":"d","command":"outbox","arguments":["drop","bob"]}"#;
-        match &mut prompt {
-            Some(prompt) => prompt.types(drop),
-            None => {
-                let mut prompt = alice.start(&["--json"]);
-                prompt.types(drop);
-                prompt.sees(r#""id":"d","event":"reply","ok":true"#);
-                prompt.types(r#"{"command":"quit"}"#);
-                assert_eq!(prompt.ends(), 0, "{}", prompt.output());
-            }
-        }
-        if let Some(prompt) = &prompt {
+        if let Some(prompt) = &mut prompt {
+            prompt.types(drop);
             prompt.sees(r#""id":"d","event":"reply","ok":true"#);
+        } else {
+            let mut prompt = alice.start(&["--json"]);
+            prompt.types(drop);
+            prompt.sees(r#""id":"d","event":"reply","ok":true"#);
+            prompt.types(r#"{"command":"quit"}"#);
+            assert_eq!(prompt.ends(), 0, "{}", prompt.output());
         }
         assert!(alice.answer(&["peers", "forget", "bob"]).contains("bob is forgotten"));
         assert!(!alice.answer(&["peers", "list"]).contains("bob"));

@@ -441,7 +441,7 @@ fn what_was_kept_goes_out_with_flush_with_an_owner_and_without_one() {
     bob.sees(r#""text":"third""#);
     bob.types(r#"{"command":"quit"}"#);
     bob.ends();
-    assert_eq!(run(&["send", "bob", "--keep", "--expire", "1ms", "-m", "too late"]), 0, "it is taken back");
+    assert_eq!(run(&["send", "bob", "--keep", "--expire", "1ms", "-m", "too late"]), 5, "it is taken back");
     assert_eq!(run(&["send", "--flush"]), 0);
 }
 

@@ -53,6 +53,11 @@ impl Chat {
         withdrawals: &[(u64, Withdrawal)],
         reason: WithdrawalReason,
     ) {
+        if reason == WithdrawalReason::Expired
+            && let Some(kept) = &mut self.kept
+        {
+            kept.expired.extend(withdrawals.iter().map(|(number, _)| (peer, *number)));
+        }
         for (numbers, withdrawal) in runs(withdrawals) {
             let name = self.name_of_key(peer);
             match reason {

@@ -249,8 +249,11 @@ impl KeepFrontend {
     pub(super) fn finish(&self, app: &App<Served>, code: u8) -> u8 {
         let queued = self.queued(app);
         let refused = self.refused + app.chat().refused_lines_of(FaceId::OWN);
+        let expired: usize = self.peers.keys().map(|peer| app.chat().expired_to(*peer, &self.before)).sum();
         let code = match code {
             0 | code::QUEUED if refused > 0 => code::FAILED,
+            // Which messages these are, was said as it happened.
+            0 | code::QUEUED if expired > 0 => code::LOST,
             0 | code::QUEUED if queued > 0 => code::QUEUED,
             code::QUEUED => 0,
             code => code,

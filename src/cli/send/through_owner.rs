@@ -25,6 +25,9 @@ const FLUSH_TIME: Duration = Duration::from_secs(30);
 /// Beginning of the id of an order to take a message back; its number follows.
 const WITHDRAWN: &str = "withdrawn ";
 
+/// Id of the order that lists what waits, once something has expired.
+const LEFT: &str = "left";
+
 /// Whether messages may stay behind with the owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Patience {
@@ -76,6 +79,8 @@ struct Run {
     read: u64,
     refused: u64,
     receipted: u64,
+    /// Messages whose time has passed.
+    expired: u64,
     /// Orders that are not answered.
     unanswered: BTreeSet<u64>,
     /// Messages without a receipt, by the number for the peer.
@@ -111,6 +116,7 @@ pub(super) fn run(
         read: 0,
         refused: 0,
         receipted: 0,
+        expired: 0,
         unanswered: BTreeSet::new(),
         waiting: BTreeMap::new(),
         before: BTreeSet::new(),
@@ -226,6 +232,14 @@ pub(super) fn code_of_warning(kind: &str) -> u8 {
 /// Whether a row of the table of `:outbox` is of a message that waits.
 fn waits(row: &Value) -> bool {
     row.get(3).and_then(Value::as_str) != Some(TAKEN_BACK)
+}
+
+/// Numbers and states of the messages to one peer in the table of `:outbox`.
+fn numbers_for<'a>(table: &'a Value, name: &'a str) -> impl Iterator<Item = (u64, &'a str)> {
+    let rows = table.get("rows").and_then(Value::as_array).into_iter().flatten();
+    let cell = |row: &'a Value, at: usize| row.get(at).and_then(Value::as_str).unwrap_or_default();
+    let its = rows.filter(move |row| cell(row, 0) == name && waits(row));
+    its.filter_map(move |row| Some((cell(row, 1).parse().ok()?, cell(row, 3))))
 }
 
 /// Names in the table of `:outbox`, each with the number of its messages.
@@ -382,16 +396,21 @@ impl Run {
                 }
             }
             "table" if id == Some(&json!("before")) => {
-                let rows = event.get("rows").and_then(Value::as_array).into_iter().flatten();
-                let cell = |row: &Value, at: usize| row.get(at).and_then(Value::as_str).map(str::to_owned);
-                let is_its = |row: &&Value| cell(row, 0).is_some_and(|name| name == self.send.name);
-                for row in rows.filter(is_its).filter(|row| waits(row)) {
-                    let Some(number) = cell(row, 1).and_then(|number| number.parse().ok()) else { continue };
+                for (number, state) in numbers_for(event, &self.send.name) {
                     self.before.insert(number);
-                    if cell(row, 3).is_some_and(|state| state == MessageState::Delivered.word()) {
+                    if state == MessageState::Delivered.word() {
                         self.delivered = self.delivered.max(number);
                     }
                 }
+            }
+            // What has expired is in it no more. It has no table when nothing waits.
+            "table" | "answer" | "info" | "notice" if id == Some(&json!(LEFT)) => {
+                let left: BTreeSet<_> =
+                    numbers_for(event, &self.send.name).map(|(number, _)| number).collect();
+                let before = self.waiting.len();
+                self.waiting.retain(|number, _| left.contains(number));
+                self.before.retain(|number| left.contains(number));
+                self.expired += (before - self.waiting.len()) as u64;
             }
             "reply" if text("id").starts_with(WITHDRAWN) => {
                 let number = text("id").trim_start_matches(WITHDRAWN).parse().unwrap_or_default();
@@ -429,6 +448,11 @@ impl Run {
             }
             "away" if is_about_peer && self.presence == Presence::Here => self.lose(),
             "back" if is_about_peer => self.presence = Presence::Here,
+            "warning" if text("kind") == "expired" => {
+                client.order(&json!({ "id": LEFT, "command": "outbox" }));
+                let message = text("message").to_owned();
+                emit(&OutputEvent::Warning { kind: "expired", message }, self.send.format);
+            }
             "warning" => {
                 self.trouble = Some((code_of_warning(text("kind")), text("message").to_owned()));
             }
@@ -467,7 +491,7 @@ impl Run {
         if is_kept && self.waiting.is_empty() && self.presence != Presence::Asked {
             let is_done = self.read > 0 || self.presence == Presence::Here;
             if is_done {
-                return Some((0, None));
+                return Some((if self.expired > 0 { code::LOST } else { 0 }, None));
             }
         }
         let is_patient = self.send.patience == Patience::Kept;
