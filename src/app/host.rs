@@ -106,8 +106,7 @@ pub(crate) trait NoticeSink {
     fn chat_changed(&mut self, _chat: &Chat) {}
     /// Replies to the request of a program at a face that was begun, if there is one.
     fn reply(&mut self, _face: FaceId) {}
-    /// Keeps the reply until what the request changes is on disk; what is shown meanwhile does not
-    /// follow from it.
+    /// Keeps the reply until what the request changes is on disk; what is shown meanwhile is apart.
     fn defer_reply(&mut self, _face: FaceId) {}
     /// Goes on with the request whose reply was kept.
     fn resume_reply(&mut self, _face: FaceId) {}

@@ -287,8 +287,8 @@ impl Chat {
         self
     }
 
-    /// Takes each text that is sent for a question: [`Effect::QuestionRead`] says from where on texts
-    /// of the peer can be answers.
+    /// Takes each text that is sent for a question: [`Effect::QuestionRead`] says from where on
+    /// texts of the peer can be answers.
     #[must_use]
     pub fn asking(mut self) -> Self {
         self.asking = Asking::Always;

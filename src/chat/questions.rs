@@ -1,5 +1,5 @@
-//! Questions of a program that wait for their answers. The next text of a peer, once it has read the
-//! question, answers the oldest one to it.
+//! Questions of a program that wait for their answers. The next text of a peer, once it has read
+//! the question, answers the oldest one to it.
 
 use super::types::PeerId;
 use crate::ids::FaceId;
