@@ -187,8 +187,8 @@ pub enum CommitTiming {
 pub enum Effect {
     /// Show a notice; if it has a receipt, report [`Input::Shown`] once it has been shown.
     Show(Notice, Option<ReceiptDue>),
-    /// The peer has read what a process that was started to ask has sent: texts before this are no
-    /// answers, unless a receipt is the only proof.
+    /// The peer has read the question of a process that was started to ask. Texts that came before
+    /// are no answers; of a peer that answers no `Ping` ([`ReadingProof::Receipt`]) they may be.
     QuestionRead(ReadingProof),
     /// A question of a program was accepted.
     Asked(QuestionId),

@@ -7,7 +7,7 @@ use crate::app::error::{AppError, code};
 use crate::app::keyring::unlock;
 use crate::app::owner_client::{OwnerClient, OwnerFault, Watch, silent};
 use crate::crypto::Fingerprint;
-use crate::delivery::Content;
+use crate::delivery::Pair;
 use crate::net::Net;
 use crate::store::{Home, MessageStore};
 
@@ -50,8 +50,7 @@ fn waiting(home: &Home, common: &GlobalArgs, peer: &Fingerprint) -> Result<usize
     let (own, _) = unlock(home, common.passphrase_source().as_ref())?;
     let Some(identity) = own.and_then(|own| own.identity()) else { return Ok(0) };
     let pairs = MessageStore::look(home, &identity)?.unwrap_or_default();
-    let rows = pairs.get(peer).into_iter().flat_map(|pair| pair.outbox.values());
-    Ok(rows.filter(|row| matches!(row.content, Content::Text(_))).count())
+    Ok(pairs.get(peer).map_or(0, Pair::waiting_texts))
 }
 
 fn ask(mut owner: OwnerClient, peer: &Fingerprint) -> Result<(), AppError> {

@@ -194,6 +194,12 @@ impl StoreBatch {
 pub type Pairs = BTreeMap<Fingerprint, Pair>;
 
 impl Pair {
+    /// Messages of ours that wait: those that were taken back count no more.
+    #[must_use]
+    pub fn waiting_texts(&self) -> usize {
+        self.outbox.values().filter(|row| matches!(row.content, Content::Text(_))).count()
+    }
+
     /// Makes a change.
     pub fn apply(&mut self, change: PairChange) {
         match change {

@@ -4,7 +4,7 @@
 use super::report::Finding;
 use crate::app::error::code;
 use crate::crypto::Identity;
-use crate::delivery::Content;
+use crate::delivery::Pair;
 use crate::store::{Home, MessageStore, StoreError, quoted};
 
 /// Room on the disk below which a store may not be able to take a message.
@@ -29,8 +29,8 @@ pub(super) fn check_messages(home: &Home, own: &Identity) -> Vec<Finding> {
 fn check_store(home: &Home, own: &Identity) -> Finding {
     match MessageStore::look(home, own) {
         Ok(pairs) => {
-            let rows = pairs.iter().flat_map(|pairs| pairs.values()).flat_map(|pair| pair.outbox.values());
-            let text = match rows.filter(|row| matches!(row.content, Content::Text(_))).count() {
+            let pairs = pairs.iter().flat_map(|pairs| pairs.values());
+            let text = match pairs.map(Pair::waiting_texts).sum() {
                 0 => "no messages wait".to_owned(),
                 1 => "1 message waits for its receiver".to_owned(),
                 count => format!("{count} messages wait for their receivers"),

@@ -404,7 +404,7 @@ impl Run {
                 }
             }
             // What has expired is in it no more. It has no table when nothing waits.
-            "table" | "answer" | "info" | "notice" if id == Some(&json!(LEFT)) => {
+            "table" | "notice" if id == Some(&json!(LEFT)) => {
                 let left: BTreeSet<_> =
                     numbers_for(event, &self.send.name).map(|(number, _)| number).collect();
                 let before = self.waiting.len();
