@@ -354,11 +354,13 @@ impl<'a> StepUpdate<'a> {
         Writer { substitutions: self.substitutions, style: self.style }
     }
 
-    /// Finds the rows of lines that stand in another place.
+    /// Finds the rows of lines that stand in another place. Such a line takes no row that is merely
+    /// like it.
     fn find_moved(&self, fates: &mut [Fate]) {
         let lines = self.ordered();
         let mut taken: BTreeSet<usize> = fates.iter().filter_map(Fate::row).collect();
-        for (line, fate) in lines.iter().zip(fates.iter_mut()).filter(|(_, fate)| **fate == Fate::Left) {
+        let may_move = |fate: &Fate| matches!(fate, Fate::Left | Fate::Becomes(..));
+        for (line, fate) in lines.iter().zip(fates.iter_mut()).filter(|(_, fate)| may_move(fate)) {
             let is_it = |row: &usize| {
                 let shown = self.shown.get(*row);
                 let found = shown.and_then(|shown| self.candidate(line, shown));
