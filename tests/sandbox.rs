@@ -24,7 +24,7 @@ use std::thread;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::libc;
-use rustix::process::{Signal, getpid, getppid, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process, test_kill_process};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     if let [first] = &arguments[..]
         && first == PROBE
     {
-        return ExitCode::from(u8::from(sandbox::confine(&env::temp_dir()) != Confinement::Whole));
+        return ExitCode::from(u8::from(sandbox::confine(&env::temp_dir(), None) != Confinement::Whole));
     }
     let probed = Command::new(env::current_exe().unwrap()).arg(PROBE).status().unwrap();
     let has_both = probed.success();
@@ -69,6 +69,10 @@ fn main() -> ExitCode {
     let tests = vec![
         whole("a_confined_process_reaches_its_home_and_the_system_and_nothing_else", refuses),
         whole("each_front_end_that_starts_nothing_is_confined_in_all_its_threads", front_ends),
+        whole("a_prompt_is_confined_and_logs_and_saves_where_it_is_told_to", prompts),
+        whole("a_prompt_that_is_killed_leaves_no_process_behind", killed),
+        whole("a_prompt_whose_second_process_is_killed_says_so_and_goes_on", bereft),
+        whole("a_confined_receiver_runs_its_command_and_kills_it_with_all_that_it_started", commands),
         whole("an_owner_writes_a_log_in_its_home_with_local_times_and_says_what_to_do_elsewhere", log),
         whole("a_home_that_is_made_and_a_word_on_standard_error_before_leave_it_whole", begins),
         whole("a_kernel_without_landlock_still_refuses_calls_and_says_what_is_missing", old),
@@ -96,7 +100,7 @@ fn refuses() -> Result<(), Failed> {
 
 /// What a confined process tries, in its first thread and in a later one.
 fn confined(home: &Path, others: &Path) {
-    assert_eq!(sandbox::confine(home), Confinement::Whole);
+    assert_eq!(sandbox::confine(home, None), Confinement::Whole);
     attempts(home, others);
     thread::scope(|scope| scope.spawn(|| attempts(home, others)).join().unwrap());
 }
@@ -187,6 +191,148 @@ fn front_ends() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Processes that a process has started.
+fn children(id: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).unwrap();
+    // A thread may end meanwhile.
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
+}
+
+/// The second process of a confined one.
+fn second(process: &Process) -> u32 {
+    let children = children(process.id());
+    assert_eq!(children.len(), 1, "{children:?}");
+    let arguments = fs::read_to_string(format!("/proc/{}/cmdline", children[0])).unwrap();
+    assert!(arguments.starts_with("rsachat-broker\0"), "{arguments}");
+    children[0]
+}
+
+fn is_gone(id: u32) -> bool {
+    // One that nobody has waited for yet has ended too.
+    fs::read_to_string(format!("/proc/{id}/status")).map_or(true, |status| status.contains("State:\tZ"))
+}
+
+fn prompts() -> Result<(), Failed> {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir()?);
+    let at = |name: &str| outside.path().join(name);
+    let recording = at("recording.chat");
+    let (mut owner, address) =
+        minji.start(&["--listen", "127.0.0.1:0", "--record", recording.to_str().unwrap()]).and_where();
+    let mut caller = hana.start(&["--json", "--connect", &address]);
+    let mut face = minji.run(&["attach"], Stdio::piped());
+    owner.sees("하나 joined");
+    assert!([&owner, &caller, &face].into_iter().all(is_confined));
+    caller.types(r#"{"say":"안녕"}"#);
+    owner.sees("안녕");
+    face.sees("안녕");
+    caller.types(&format!(r#"{{"command":"log","arguments":["{}"]}}"#, at("of program").display()));
+    caller.sees("logging to");
+    owner.types(&format!(":save {}", at("of owner").display()));
+    owner.sees("saved as");
+    owner.types(&format!(":save {}", at("of owner").display()));
+    owner.sees("there is one of that name; choose another");
+    owner.types(&format!(":save {}/none/x", outside.path().display()));
+    owner.sees("there is no folder");
+    face.types(&format!(":save {}", at("of face").display()));
+    face.sees("saved as");
+    face.types(&format!(":log {}", at("of both").display()));
+    owner.sees("logging to");
+    face.types("@하나 네");
+    caller.sees("네");
+    for file in ["of owner", "of face"] {
+        assert_eq!(fs::read_to_string(at(file))?, "안녕");
+    }
+    for log in ["of program", "of both"] {
+        eventually("the log has what was said", PATIENCE, || {
+            fs::read_to_string(at(log)).is_ok_and(|log| log.contains("네"))
+        });
+    }
+    eventually("what was said is recorded", PATIENCE, || {
+        fs::read_to_string(&recording).is_ok_and(|recording| recording.contains("안녕"))
+    });
+    for file in ["of owner", "of both"] {
+        assert_eq!(fs::metadata(at(file))?.permissions().mode() & 0o777, 0o600);
+    }
+    Ok(())
+}
+
+fn killed() -> Result<(), Failed> {
+    let (mut owner, _) = Process::listening("민지");
+    let mut recv = Home::of("준호").run(
+        &["recv", "--listen", "127.0.0.1:0", "--accept-new", "--exec", "echo run $$; sleep 600"],
+        Stdio::null(),
+    );
+    let at = recv.listens_at();
+    let sends = Home::of("하나").run(&["send", &at, "--accept-new", "-m", "x"], Stdio::null());
+    let command = recv.sees("run ").rsplit_once("run ").unwrap().1.trim().parse().unwrap();
+    let seconds = [second(&owner), second(&recv)];
+    owner.signal(Signal::KILL);
+    recv.signal(Signal::KILL);
+    assert_eq!([owner.ends(), recv.ends()], [137, 137]);
+    for id in [seconds[0], seconds[1], command] {
+        eventually("it has ended", PATIENCE, || is_gone(id));
+    }
+    drop(sends);
+    Ok(())
+}
+
+fn bereft() -> Result<(), Failed> {
+    let (hana, minji) = (Home::of("하나"), Home::of("민지"));
+    let (mut owner, at) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
+    let face = minji.run(&["attach", "--json"], Stdio::piped());
+    face.sees("state");
+    let words = "the process that opens files and your editor has ended (rsachat-broker)";
+    for process in [&owner, &face] {
+        let id = Pid::from_raw(second(process).cast_signed()).unwrap();
+        kill_process(id, Signal::KILL)?;
+        process.sees(words);
+    }
+    owner.types(&format!(":log {}", hana.file("log").display()));
+    owner.sees(&format!("cannot write the log {}: {words}; start rsachat again", hana.file("log").display()));
+    let mut caller = hana.start(&["--connect", &at]);
+    caller.types("아직 있어요?");
+    owner.sees("아직 있어요?");
+    assert!(!hana.file("log").exists());
+
+    let exec = ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--exec", "cat"];
+    let mut recv = Home::of("준호").run(&exec, Stdio::null());
+    let at = recv.listens_at();
+    kill_process(Pid::from_raw(second(&recv).cast_signed()).unwrap(), Signal::KILL)?;
+    let mut sends = Home::of("수아").run(&["send", &at, "--accept-new", "-m", "x"], Stdio::null());
+    assert_ne!(sends.ends(), 0, "nothing was acknowledged");
+    assert_eq!(recv.ends(), 1, "{}", recv.complaints());
+    recv.complains("the process that runs the command of --exec has ended (rsachat-broker)");
+    Ok(())
+}
+
+fn commands() -> Result<(), Failed> {
+    let (minji, outside) = (Home::of("민지"), tempfile::tempdir()?);
+    let file = outside.path().join("received");
+    // It writes where its receiver cannot, and has what a person's own command has.
+    let script = format!(
+        "cat >> {0}; echo \"$RSACHAT_FROM $RSACHAT_VERIFIED ${{RSACHAT_AGAIN-first}}\" >> {0}; \
+         grep -E 'NoNewPrivs|SigBlk' /proc/self/status; ls -l /proc/self/fd | wc -l; \
+         case $(tail -n 2 {0}) in *late*) sleep 600 & echo $! > {0}.child; wait;; esac",
+        file.display()
+    );
+    let arguments = ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--reply", "--exec-timeout", "2s"];
+    let recv = Home::of("준호").run(&[&arguments[..], &["--exec", &script]].concat(), Stdio::null());
+    let at = recv.listens_at();
+    assert!(is_confined(&recv));
+    let asked = ["--name", "minji", "ask", &at, "--accept-new", "-m", "안녕"];
+    let answer = minji.answer(&asked[2..]);
+    assert_eq!(answer, "SigBlk:\t0000000000000000\\u{a}NoNewPrivs:\t0\\u{a}5\n");
+    let received = fs::read_to_string(&file)?;
+    assert!(received.starts_with("안녕") && received.trim_end().ends_with("no first"), "{received}");
+    let mut late = minji.run(&["send", &at, "--accept-new", "-m", "late"], Stdio::null());
+    assert_ne!(late.ends(), 0);
+    recv.complains("the command took longer than --exec-timeout and was killed");
+    let child = fs::read_to_string(outside.path().join("received.child"))?.trim().parse()?;
+    eventually("what the command has started has ended", PATIENCE, || is_gone(child));
+    Ok(())
+}
+
 fn log() -> Result<(), Failed> {
     let (minji, hana) = (Home::of("민지"), Home::of("하나"));
     let mut command = hana.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -260,8 +406,14 @@ fn old() -> Result<(), Failed> {
     let mut sends = minji.run(&["send", &at, "--accept-new", "-m", "안녕"], Stdio::null());
     assert_eq!([sends.ends(), recv.ends()], [0, 0], "{}", recv.complaints());
     let doctor = on_old(&minji, &["doctor", "--listen", "127.0.0.1:0"]);
-    doctor.sees("send, ask, recv, pipe and serve are partly confined: this kernel has no Landlock");
+    doctor.sees(
+        "send, ask, recv without --exec, pipe and serve are partly confined: this kernel has no Landlock",
+    );
     doctor.sees("no problems found");
+    let exec = ["recv", "-v", "--listen", "127.0.0.1:0", "--exec", "true"];
+    let exec = on_old(&minji, &exec);
+    exec.complains("rsachat: not confined: this kernel has no Landlock");
+    assert!(children(exec.id()).is_empty(), "it starts commands itself");
     Ok(())
 }
 
@@ -270,14 +422,17 @@ fn told() -> Result<(), Failed> {
     let recv = junho.run(&["recv", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
     let event: Value = serde_json::from_str(&recv.complains("\"sandbox\""))?;
     assert_eq!((&event["event"], &event["confined"]), (&"sandbox".into(), &"yes".into()));
-    let exec =
-        Home::of("하나").run(&["recv", "-v", "--listen", "127.0.0.1:0", "--exec", "true"], Stdio::null());
-    exec.complains("rsachat: not confined: commands of --exec would be confined with it");
+    let exec = ["recv", "-v", "--listen", "127.0.0.1:0", "--exec", "true"];
+    let exec = Home::of("하나").run(&exec, Stdio::null());
+    exec.complains("rsachat: confined; a second process runs the command of --exec, and no other");
+    let mut prompt = Process::start("도윤", &[]);
+    prompt.types(":status");
+    prompt.sees("confined; a second process opens what you name, and your editor");
     let serve = Home::of("민지").run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
     let event: Value = serde_json::from_str(&serve.sees("\"sandbox\""))?;
     assert_eq!(event["confined"], "yes");
     let said = Home::of("수아").answer(&["doctor", "--listen", "127.0.0.1:0"]);
-    assert!(said.contains("ok       sandbox    send, ask, recv, pipe and serve are confined: "), "{said}");
+    assert!(said.contains("ok       sandbox    commands that hear a peer are confined: "), "{said}");
     Ok(())
 }
 
@@ -290,7 +445,8 @@ fn without() -> Result<(), Failed> {
     let junho = Home::of("준호");
     let recv = junho.run(&["--no-sandbox", "recv", "-v", "--listen", "127.0.0.1:0"], Stdio::null());
     recv.complains("rsachat: not confined: --no-sandbox, or sandbox = false in the settings");
-    let exec = Home::of("하나").run(&["recv", "--listen", "127.0.0.1:0", "--exec", "true"], Stdio::null());
+    let exec = ["--no-sandbox", "recv", "--listen", "127.0.0.1:0", "--exec", "true"];
+    let exec = Home::of("하나").run(&exec, Stdio::null());
     exec.listens_at();
     let minji = Home::of("민지");
     let settings = minji.private("config.toml", "sandbox = false\n");
@@ -298,10 +454,11 @@ fn without() -> Result<(), Failed> {
     command.env("RSACHAT_CONFIG", settings);
     let serve = minji.start_on(command, Stdio::null());
     serve.listens_at();
-    let mut prompt = Process::start("수아", &[]);
+    let mut prompt = Process::start("수아", &["--no-sandbox"]);
     prompt.types(":status");
-    prompt.sees("not confined: a prompt opens the files that you name, and your editor");
+    prompt.sees("not confined: --no-sandbox, or sandbox = false in the settings");
     assert!([&recv, &exec, &serve, &prompt].into_iter().all(is_free));
+    assert!([&exec, &prompt].into_iter().all(|process| children(process.id()).is_empty()));
     Ok(())
 }
 

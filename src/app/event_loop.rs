@@ -6,6 +6,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::book_thread::{BookAccess, BookThread};
+use super::broker;
 use super::client::{Client, UserStore};
 use super::error::{describe, describe_attempts};
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
@@ -154,7 +155,7 @@ impl<S: NoticeSink> App<S> {
     /// Notes what the process has given up, for who asks, and for what can no longer be opened.
     pub(crate) fn note_confinement(&mut self, confinement: &Confinement) {
         self.client.chat.set_confinement(confinement.to_string());
-        if !matches!(confinement, Confinement::Missing(_)) {
+        if broker::of_process().is_none() && !matches!(confinement, Confinement::Missing(_)) {
             self.host.confined_to = Some(self.client.home().path().to_owned());
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::broker;
 use super::error::{describe, naming_folder};
 use super::os;
 use crate::chat::{Export, ExportError, ExportTarget};
@@ -19,18 +20,21 @@ const _: () = assert!(MESSAGE_BYTES.div_ceil(3) * 4 <= CLIPBOARD_BYTES);
 pub(crate) fn without_terminal(export: &Export) -> Result<(), ExportError> {
     match &export.to {
         ExportTarget::Clipboard => Err(ExportError::NoTerminal),
-        ExportTarget::File(file) => save(file, &os::named_path(file), &export.text),
+        ExportTarget::File(file) => {
+            let saved = match broker::of_process() {
+                Some(broker) => broker.save(file, &export.text),
+                None => save(&os::named_path(file), &export.text),
+            };
+            saved.map_err(|why| ExportError::NotWritten { file: file.clone(), why })
+        }
     }
 }
 
-/// Saves a text as a new file at a path; it is on disk when this returns.
-pub(crate) fn save(file: &str, path: &Path, text: &[u8]) -> Result<(), ExportError> {
-    safe_file::write_new(path, text).map_err(|error| {
-        let why = match error.kind() {
-            io::ErrorKind::AlreadyExists => "there is one of that name; choose another".to_owned(),
-            _ => describe(&naming_folder(error, path)),
-        };
-        ExportError::NotWritten { file: file.to_owned(), why }
+/// Saves a text as a new file; it is on disk when this returns.
+pub(crate) fn save(path: &Path, text: &[u8]) -> Result<(), String> {
+    safe_file::write_new(path, text).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => "there is one of that name; choose another".to_owned(),
+        _ => describe(&naming_folder(error, path)),
     })
 }
 

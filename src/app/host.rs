@@ -2,16 +2,16 @@
 //! threads, log and notice sink.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::error::{AppError, code, describe, naming_folder};
+use super::error::{AppError, code, describe};
 use super::export::without_terminal;
 use super::keyring::{self, KeyRing, StoredKey};
+use super::log::Log;
 use super::os::{self, Bound, bind, dialable, resolve};
 use super::store_thread::{StoreAnswer, StoreJob, StoreThread};
 use crate::chat::{
@@ -25,12 +25,9 @@ use crate::limits::LINK_TURN_BYTES;
 use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt, Target};
-use crate::store::{Home, MessageStore, OpenedStore, StoreError, quoted, safe_file};
+use crate::store::{Home, MessageStore, OpenedStore, StoreError, quoted};
 use crate::text::safe::SafeText;
 use crate::time::{MonoMs, Now, UnixMs};
-
-/// Time of a line of the log, with date and offset: it is read on other days, and in other places.
-pub(crate) const LOG_TIME: &str = "%Y-%m-%d %H:%M:%S%:z";
 
 /// Performer of every effect that is not about the profile.
 pub(crate) trait Host {
@@ -557,86 +554,5 @@ fn input_of(answer: StoreAnswer) -> Input<'static> {
         StoreAnswer::Committed => Input::Committed(Ok(())),
         StoreAnswer::Failed { why, pairs } => Input::Committed(Err((why, pairs))),
         StoreAnswer::Found(found) => Input::History(found),
-    }
-}
-
-/// Opens the log of a file, and closes it: an error is why it cannot be kept.
-pub(crate) fn check_log(file: &str) -> io::Result<()> {
-    Log::open(file).map(drop)
-}
-
-/// Log of `:log FILE`: messages and events, one line each, in the safe form of the screen. Without
-/// it nothing of a conversation is written to disk.
-#[derive(Debug)]
-struct Log {
-    /// File as it was asked for.
-    name: String,
-    file: File,
-}
-
-impl Log {
-    /// Opens a file to append to, readable by its owner only.
-    fn open(name: &str) -> io::Result<Self> {
-        let path = os::named_path(name);
-        let file = safe_file::append(&path).map_err(|error| naming_folder(error, &path))?;
-        Ok(Self { name: name.to_owned(), file })
-    }
-
-    /// Writes a notice, unless it is an answer or of ours: those are in the log
-    /// already, or no event.
-    fn write(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
-        if matches!(
-            notice,
-            Notice::Own(_) | Notice::Answer(_) | Notice::Table(_) | Notice::Whole(_) | Notice::History { .. }
-        ) {
-            return Ok(());
-        }
-        let time = os::local(now_ms).strftime(LOG_TIME).to_string();
-        let rows = notice.rows();
-        let text: String = rows.iter().flat_map(|row| [time.as_str(), " ", row, "\n"]).collect();
-        self.file.write_all(text.as_bytes())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-    use crate::text::safe::SafeText;
-    use crate::time::UnixMs;
-    use crate::wire::Lifetime;
-
-    #[test]
-    fn a_log_is_private_appended_to_and_never_raw() {
-        let folder = tempfile::tempdir().unwrap();
-        let name = folder.path().join("my log").display().to_string();
-        std::fs::write(&name, "before\n").unwrap();
-        std::fs::set_permissions(&name, Permissions::from_mode(0o644)).unwrap();
-        let mut log = Log::open(&name).unwrap();
-        let said = Message {
-            to: Vec::new(),
-            name: "bob".to_owned(),
-            fingerprint: None,
-            trust_level: crate::chat::TrustLevel::Unverified,
-            lifetime: Lifetime::Lasting,
-            arrived: UnixMs(0),
-            sent: UnixMs(0),
-            arrival: crate::chat::Arrival::Prompt,
-            text: Vec::new(),
-            rows: SafeText::rows("hi\u{1b}[2J\n둘"),
-            number: 1,
-        };
-        log.write(&Notice::Message(said), 0).unwrap();
-        log.write(&Notice::Answer(vec!["a table".to_owned()]), 0).unwrap();
-        let text = std::fs::read_to_string(&name).unwrap();
-        let lines: Vec<_> = text.lines().collect();
-        assert_eq!((lines.len(), lines[0]), (3, "before"));
-        assert!(lines[1].ends_with(" bob: hi\\u{1b}[2J") && lines[2].ends_with(" bob: 둘"), "{text}");
-        assert_eq!(std::fs::metadata(&name).unwrap().permissions().mode() & 0o777, 0o600);
-        let nowhere = folder.path().join("none/log").display().to_string();
-        assert!(Log::open(&nowhere).unwrap_err().to_string().ends_with("/none"));
-        assert!(Log::open(&folder.path().display().to_string()).is_err());
     }
 }

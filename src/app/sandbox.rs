@@ -1,5 +1,6 @@
-//! Sandbox of a process that opens and starts nothing more: what it gives up before it reads what a
-//! peer has sent (`docs/SECURITY.md`). What is given up stays so until the process ends.
+//! Sandbox of a process that opens and starts nothing more by itself: what it gives up before it
+//! reads what a peer has sent (`docs/SECURITY.md`). What is given up stays so until the process
+//! ends.
 
 use std::fmt;
 use std::path::Path;
@@ -9,6 +10,8 @@ use std::path::Path;
 pub(crate) enum Confinement {
     /// Files and system calls.
     Whole,
+    /// The same, but for what another process does for it, as these words say.
+    ExceptFor(&'static str),
     /// One of the two; the other is missing for this reason.
     Partial(String),
     /// None.
@@ -19,10 +22,15 @@ impl Confinement {
     /// Word for a program.
     pub(crate) fn word(&self) -> &'static str {
         match self {
-            Self::Whole => "yes",
+            Self::Whole | Self::ExceptFor(_) => "yes",
             Self::Partial(_) => "partly",
             Self::Missing(_) => "no",
         }
+    }
+
+    /// That of a process that is not confined where there are no rules for files.
+    pub(crate) fn without_landlock() -> Self {
+        Self::Missing(system::NO_LANDLOCK.to_owned())
     }
 
     /// The same for a front end that is not confined, as the person chose.
@@ -37,16 +45,22 @@ impl fmt::Display for Confinement {
             Self::Whole => {
                 f.write_str("confined: no files but the home and those of the system, and no commands")
             }
+            Self::ExceptFor(others) => write!(f, "confined; {others}"),
             Self::Partial(why) => write!(f, "partly confined: {why}"),
             Self::Missing(why) => write!(f, "not confined: {why}"),
         }
     }
 }
 
-/// Confines this process to a home. To be called before a second thread starts: Landlock holds for
-/// the caller and for threads that start later.
-pub(crate) fn confine(home: &Path) -> Confinement {
-    match (system::restrict_files(home), system::refuse_calls()) {
+/// Whether this system has rules for files.
+pub(crate) fn has_landlock() -> bool {
+    system::has_landlock()
+}
+
+/// Confines this process to a home, and to one more file if it keeps one elsewhere. To be called
+/// before a second thread starts: Landlock holds for the caller and for threads that start later.
+pub(crate) fn confine(home: &Path, kept: Option<&Path>) -> Confinement {
+    match (system::restrict_files(home, kept), system::refuse_calls()) {
         (Ok(()), Ok(())) => Confinement::Whole,
         (Err(why), Ok(())) | (Ok(()), Err(why)) => Confinement::Partial(why),
         (Err(files), Err(calls)) => Confinement::Missing(format!("{files}; {calls}")),
@@ -61,8 +75,9 @@ mod system {
     use std::path::{Path, PathBuf};
 
     use landlock::{
-        ABI, Access as _, AccessFs, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-        RulesetError, RulesetStatus, Scope, make_bitflags, path_beneath_rules,
+        ABI, Access as _, AccessFs, CompatLevel, Compatible as _, RestrictionStatus, Ruleset,
+        RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, make_bitflags,
+        path_beneath_rules,
     };
     use nix::libc;
     use seccompiler::{
@@ -98,10 +113,17 @@ mod system {
     /// Input and output of a pipe that has none.
     const NULL: &str = "/dev/null";
 
-    pub(super) fn restrict_files(home: &Path) -> Result<(), String> {
-        let status = restrict(home).map_err(|error| format!("Landlock refused its rules: {error}"))?;
+    pub(super) const NO_LANDLOCK: &str = "this kernel has no Landlock";
+
+    pub(super) fn has_landlock() -> bool {
+        let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        rules.handle_access(AccessFs::ReadFile).and_then(Ruleset::create).is_ok()
+    }
+
+    pub(super) fn restrict_files(home: &Path, kept: Option<&Path>) -> Result<(), String> {
+        let status = restrict(home, kept).map_err(|error| format!("Landlock refused its rules: {error}"))?;
         match status.ruleset {
-            RulesetStatus::NotEnforced => Err("this kernel has no Landlock".to_owned()),
+            RulesetStatus::NotEnforced => Err(NO_LANDLOCK.to_owned()),
             RulesetStatus::PartiallyEnforced => {
                 Err("the Landlock of this kernel lacks some rights (Linux 6.12 has all)".to_owned())
             }
@@ -112,9 +134,10 @@ mod system {
         }
     }
 
-    fn restrict(home: &Path) -> Result<RestrictionStatus, RulesetError> {
+    fn restrict(home: &Path, kept: Option<&Path>) -> Result<RestrictionStatus, RulesetError> {
         let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
         let device = make_bitflags!(AccessFs::{ReadFile | WriteFile});
+        let written = make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate});
         // No folders, links or devices: a home has none.
         let own = make_bitflags!(AccessFs::{
             ReadFile | ReadDir | WriteFile | Truncate | RemoveFile | MakeReg | MakeSock
@@ -127,6 +150,7 @@ mod system {
             .add_rules(path_beneath_rules(named.chain(elsewhere()), read))?
             .add_rules(path_beneath_rules([NULL], device))?
             .add_rules(path_beneath_rules([home], own))?
+            .add_rules(path_beneath_rules(kept, written))?
             .restrict_self()
     }
 
@@ -251,8 +275,14 @@ mod system {
 mod system {
     use std::path::Path;
 
-    pub(super) fn restrict_files(_: &Path) -> Result<(), String> {
-        Err("this system has no Landlock".to_owned())
+    pub(super) const NO_LANDLOCK: &str = "this system has no Landlock";
+
+    pub(super) fn has_landlock() -> bool {
+        false
+    }
+
+    pub(super) fn restrict_files(_: &Path, _: Option<&Path>) -> Result<(), String> {
+        Err(NO_LANDLOCK.to_owned())
     }
 
     pub(super) fn refuse_calls() -> Result<(), String> {

@@ -4,14 +4,15 @@
 use std::cell::{Cell, OnceCell};
 use std::io;
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
+use crate::app::broker::{self, Purpose};
 use crate::app::client::UserStore;
-use crate::app::error::{AppError, code};
+use crate::app::error::{AppError, code, describe};
 use crate::app::keyring::PassphraseSource;
 use crate::app::output;
 use crate::app::sandbox::{self, Confinement};
@@ -128,10 +129,38 @@ impl Context<'_> {
         if self.settings.resolve().sandbox == Sandbox::Off {
             return Ok(Confinement::switched_off());
         }
+        self.confine_now(None)
+    }
+
+    /// The same for a process that opens or starts something later, by a broker, and keeps a file
+    /// elsewhere. A kernel without rules for files would leave it as it is.
+    pub(crate) fn confine_with_broker(
+        &self,
+        purpose: Purpose,
+        kept: Option<&Path>,
+    ) -> Result<Confinement, AppError> {
+        if self.settings.resolve().sandbox == Sandbox::Off {
+            return Ok(Confinement::switched_off());
+        }
+        if !sandbox::has_landlock() {
+            return Ok(Confinement::without_landlock());
+        }
+        let words = purpose.words();
+        if let Err(error) = broker::start(purpose) {
+            let why = format!("its second process does not start: {}", describe(&error));
+            return Ok(Confinement::Missing(why));
+        }
+        Ok(match self.confine_now(kept)? {
+            Confinement::Whole => Confinement::ExceptFor(words),
+            confinement => confinement,
+        })
+    }
+
+    fn confine_now(&self, kept: Option<&Path>) -> Result<Confinement, AppError> {
         // The rules are for a folder that is there.
         self.home.prepare()?;
         output::end_stderr_thread();
-        Ok(sandbox::confine(self.home.path()))
+        Ok(sandbox::confine(self.home.path(), kept))
     }
 
     /// The same where a program is told what came of it.

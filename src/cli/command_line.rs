@@ -41,7 +41,7 @@ const UNUSED: [(&[&str], &[&str]); 11] = [
     (&["peers"], &["config", "passphrase_file", "passphrase_fd", "no_sandbox"]),
     (&["history"], &["config", "no_sandbox"]),
     (&["home"], &["no_sandbox"]),
-    (&["attach"], &["passphrase_file", "passphrase_fd", "no_sandbox"]),
+    (&["attach"], &["passphrase_file", "passphrase_fd"]),
     (&["replay"], &["home", "config", "passphrase_file", "passphrase_fd", "no_sandbox"]),
     (&["config"], &["home", "passphrase_file", "passphrase_fd"]),
     (&["completions"], &["home", "config", "passphrase_file", "passphrase_fd", "no_sandbox"]),

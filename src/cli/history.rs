@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::args::GlobalArgs;
 use crate::app::error::{AppError, code};
-use crate::app::host::LOG_TIME;
 use crate::app::json::json_line;
 use crate::app::keyring::unlock;
+use crate::app::log::LOG_TIME;
 use crate::app::os::{local, moment, print, print_line, unix_ms};
 use crate::chat::author;
 use crate::crypto::Fingerprint;

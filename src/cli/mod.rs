@@ -30,12 +30,14 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser};
 
+use crate::app::broker::{self, Purpose};
 use crate::app::error::{AppError, code};
 use crate::app::os::{eprint_line, print, stdout_is_terminal};
 use crate::app::output;
 use crate::config::{ColourWhen, SettingSources, colour_from};
 use crate::net::process;
 use crate::store::{Home, safe_file};
+use crate::ui::terminal::complete_path;
 use args::{Context, GlobalArgs};
 use command_line::{command_line, laid_out, whole_help};
 pub use script_tests::{SpawnedPrograms, run_folder};
@@ -102,6 +104,11 @@ pub(crate) fn tree() -> Command {
 /// Runs the program and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Some(purpose) = Purpose::of_process() {
+        // Whatever fails, the process that it is for is told as the socket closes.
+        let _ = broker::serve(&purpose, complete_path);
+        return ExitCode::SUCCESS;
+    }
     match completions::answer_shell(tree) {
         Ok(false) => {}
         Ok(true) => return ExitCode::SUCCESS,

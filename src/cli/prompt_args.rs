@@ -21,6 +21,7 @@ use crate::render::cut::RowLimit;
 use crate::render::layout::{Layout, OutputMode};
 use crate::store::safe_file;
 use crate::text::redaction::Redaction;
+use crate::ui::terminal::{self, OpenedTerminal};
 
 #[derive(Args, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -180,9 +181,17 @@ pub(crate) fn layout(args: &PromptArgs, config: &Settings, edited: bool) -> Layo
     Layout::new(mode, style, config.time.clone()).with_limit(limit)
 }
 
+/// Opens the terminal of a prompt that is edited, before a thread starts and before the process is
+/// confined.
+pub(crate) fn open_terminal(config: &Settings) -> Result<OpenedTerminal, AppError> {
+    terminal::block_signals()?;
+    config.line_history.as_deref().map(prepare_history).transpose()?;
+    Ok(OpenedTerminal::open())
+}
+
 /// Creates the history file, and the folders above it, if they do not exist. That lines cannot be
 /// kept is better reported now than lost with the session.
-pub(crate) fn prepare_history(path: &Path) -> Result<(), AppError> {
+fn prepare_history(path: &Path) -> Result<(), AppError> {
     let cannot = |why: &str| {
         let what = format!("cannot keep typed lines in {}: {why}", path.display());
         AppError::new(code::MACHINE, what)

@@ -163,9 +163,9 @@ pub(crate) const KEYS: [Key; 12] = [
         name: "sandbox",
         example: "sandbox = false",
         default: "true",
-        about: "Whether send, ask, recv without --exec, pipe, serve and doctor give up, where Linux allows it, all files but the \
-                home and those of the system, and the running of commands, before they hear a peer. --no-sandbox is the \
-                option that says no.",
+        about: "Whether commands give up, where Linux allows it, all files but the home and those of the system, and the \
+                running of commands, before they hear a peer; for a prompt, a second process opens what you name. \
+                --no-sandbox is the option that says no.",
         read: |value, layer, _| set(&mut layer.sandbox, yes_no(value).map(YesNo::sandbox)),
         value: |layer| layer.sandbox.map(|sandbox| (sandbox == Sandbox::On).to_string()),
     },

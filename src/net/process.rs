@@ -7,11 +7,12 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use mio::Waker;
+use nix::sys::signal::SigSet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals as SignalIterator};
 
@@ -71,6 +72,19 @@ pub fn close_descriptors(descriptors: Vec<RawFd>) {
     }
 }
 
+/// Lets the signals that a terminal or a service manager sends to a whole process group pass, for a
+/// process that ends with another one of the group. A program that is started from here finds them
+/// as usual: what is ignored already stays ignored.
+///
+/// # Errors
+/// When the system refuses the handlers.
+pub fn outlive_signals() -> io::Result<()> {
+    // Who started it may have blocked some.
+    SigSet::all().thread_unblock()?;
+    let signals = heeded_of([SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTERM]);
+    signals.into_iter().try_for_each(|signal| flag::register(signal, Arc::default()).map(drop))
+}
+
 /// Signal that asks the program to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Signal {
@@ -103,6 +117,7 @@ pub struct Signals {
     events: Receiver<Signal>,
     continued: Arc<AtomicBool>,
     iterator: Handle,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Signals {
@@ -116,7 +131,7 @@ impl Signals {
         let (sender, events) = channel();
         let continued = Arc::new(AtomicBool::new(false));
         let goes_on = Arc::clone(&continued);
-        thread::Builder::new().name("signals".into()).spawn(move || {
+        let thread = thread::Builder::new().name("signals".into()).spawn(move || {
             for number in &mut caught {
                 let signal = match number {
                     SIGCONT => {
@@ -135,7 +150,7 @@ impl Signals {
                 }
             }
         })?;
-        Ok(Self { events, continued, iterator })
+        Ok(Self { events, continued, iterator, thread: Some(thread) })
     }
 
     /// Whether the process was stopped and goes on, since the last call.
@@ -154,6 +169,10 @@ impl Signals {
 impl Drop for Signals {
     fn drop(&mut self) {
         self.iterator.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by its hook.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -201,10 +220,14 @@ impl SignalFlag {
 /// SIGTERM, and those of SIGHUP and SIGINT that the starter of the program did not have ignored:
 /// `nohup` does the one, a shell without job control the other for what it runs in the background.
 fn caught_signals() -> Vec<i32> {
+    heeded_of([SIGHUP, SIGINT]).into_iter().chain([SIGTERM]).collect()
+}
+
+/// Those of some signals that are not ignored.
+fn heeded_of<const N: usize>(signals: [i32; N]) -> Vec<i32> {
     // Asking the system itself needs unsafe code. Without `/proc` they count as not ignored.
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let heeded = [SIGHUP, SIGINT].into_iter().filter(|signal| !is_ignored(&status, *signal));
-    heeded.chain([SIGTERM]).collect()
+    signals.into_iter().filter(|signal| !is_ignored(&status, *signal)).collect()
 }
 
 /// proc(5): `SigIgn` is a mask in hexadecimal, the lowest bit is signal 1.

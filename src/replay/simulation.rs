@@ -230,7 +230,7 @@ impl Simulation {
             // Absolute paths are those of the machine where the script was recorded.
             fs::create_dir_all(folder).map_err(|error| failed(describe(&error)))?;
         }
-        export::save(file, &path, &export.text)
+        export::save(&path, &export.text).map_err(failed)
     }
 
     fn unlisten(&mut self, actor: usize, listener: ListenerId) {

@@ -22,8 +22,9 @@ enum Peer {
 /// A peer that does so, and where it is called. What is returned with it keeps it so.
 fn peer(does: Peer, home: &Home) -> (String, Option<Process>, Option<socket2::Socket>) {
     let recv = |command| {
-        let args = ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--exec", command, "--reply"];
-        home.run(&args, Stdio::null())
+        // Not confined: the command is to find it as the process that has started the command.
+        let args = ["--no-sandbox", "recv", "--listen", "127.0.0.1:0", "--accept-new", "--reply"];
+        home.run(&[&args[..], &["--exec", command]].concat(), Stdio::null())
     };
     let process = match does {
         Peer::IsAway => {

@@ -6,6 +6,8 @@
 mod addressee;
 mod attach;
 mod completions;
+#[cfg(target_os = "linux")]
+mod confined;
 mod export;
 mod joins;
 mod names;

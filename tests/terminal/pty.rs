@@ -245,6 +245,20 @@ impl Pty {
         Home::with_key(name, key).start(&["--connect", &format!("127.0.0.1:{}", self.port)])
     }
 
+    /// A field of proc(5) in each thread of the program.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn fields(&self, field: &str) -> Vec<String> {
+        let id = self.child.process_id().expect("it runs");
+        let tasks = std::fs::read_dir(format!("/proc/{id}/task")).expect("it runs");
+        // A thread may end meanwhile.
+        let status = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("status")).ok();
+        let statuses = tasks.filter_map(|task| status(task.ok()?));
+        let value = |status: String| {
+            status.lines().find_map(|row| row.strip_prefix(field)).map(|value| value.trim().to_owned())
+        };
+        statuses.filter_map(value).collect()
+    }
+
     /// The port of the last listener that the screen tells of.
     pub(crate) fn last_port(&self) -> u16 {
         let screen = flat(&self.screen());

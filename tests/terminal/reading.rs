@@ -57,7 +57,9 @@ fn odd_texts_stay_in_their_column_and_turn_nothing_around() {
 #[test]
 fn tables_and_the_safety_number_on_a_common_and_on_a_small_screen() {
     for (size, setup) in SIZES {
-        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+        // What a kernel confines is in `tests/sandbox.rs`.
+        let args = [setup.args, &["--no-sandbox"]].concat();
+        let (mut alice, mut bob) = Pty::start_with_bob(&Setup { args: &args, ..setup });
         bob.types("hi");
         alice.wait("his words", shows("bob: hi"));
         alice.clear();

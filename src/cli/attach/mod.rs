@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use self::orders::{GivenOrder, Orders};
 use super::args::Context;
-use super::prompt_args::{PromptArgs, layout, prepare_history};
+use super::prompt_args::{PromptArgs, layout, open_terminal};
+use crate::app::broker::{self, Broker, Purpose};
 use crate::app::error::{AppError, code};
 use crate::app::host::NoticeSink as _;
 use crate::app::json::json_line;
@@ -69,7 +70,7 @@ pub(crate) fn run(context: &Context<'_>, args: &AttachArgs) -> Result<u8, AppErr
     };
     let (prompt, process) = (args.prompt(), client.process);
     let settings = SettingSources::read(context.global.config.as_deref(), prompt.layer()?)?;
-    match attach(client, &prompt, &settings.resolve())? {
+    match attach(context, client, &prompt, &settings.resolve())? {
         ServedUse::Over(code) => Ok(code),
         ServedUse::Waited | ServedUse::OwnerPassed => {
             Err(AppError::new(code::MACHINE, OwnerFault::Ended(process).to_string()).hint(START))
@@ -90,6 +91,7 @@ pub(crate) enum ServedUse {
 
 /// Runs a prompt as a face of the owner.
 pub(crate) fn attach(
+    context: &Context<'_>,
     mut client: OwnerClient,
     args: &PromptArgs,
     config: &Settings,
@@ -99,17 +101,20 @@ pub(crate) fn attach(
         return Err(AppError::new(code::MACHINE, what).hint("leave it out, or end the other one"));
     }
     let edited = !args.plain && !args.json && terminal::is_edited();
-    if edited {
-        terminal::block_signals()?;
+    let opened = edited.then(|| open_terminal(config)).transpose()?;
+    let kept = opened.as_ref().and(config.line_history.as_deref());
+    // Once one that passes has ended, this process opens the home, and is confined then.
+    if !client.is_passing() {
+        context.confine_with_broker(Purpose::Prompt, kept)?;
     }
     let signals = Signals::start(client.waker())?;
+    broker::of_process().map(|broker| broker.watch(client.waker())).transpose()?;
     let layout = layout(args, config, edited);
-    let (input, output) = if edited {
-        config.line_history.as_deref().map(prepare_history).transpose()?;
+    let (input, output) = if let Some(opened) = opened {
         let name = client.owner_name().unwrap_or_default();
         let view = to_notice::view(&json!({ "name": name }));
         let (terminal, sink) =
-            Terminal::start(EditorState::new(view, layout.clone()), config, client.waker())?;
+            Terminal::start(opened, EditorState::new(view, layout.clone()), config, client.waker())?;
         let person = Person::new(layout, Some(terminal.shared()));
         let viewer = Viewer::Person(Box::new(person));
         (
@@ -224,6 +229,9 @@ impl AttachedFace {
             {}
             for event in client.wait(None)? {
                 self.take_event(client, &event);
+            }
+            if let Some(words) = broker::of_process().and_then(Broker::take_end) {
+                self.warn(words);
             }
             if let Some(code) = self.code {
                 return Ok(code);
@@ -396,6 +404,14 @@ impl AttachedFace {
         let due = upto.map(|upto| ReceiptDue { conn: None, peer: None, upto: Count::Connection(upto) });
         if let FaceOutput::Screen(screen) = &mut self.output {
             screen.show(notice, due);
+        }
+    }
+
+    fn warn(&mut self, words: &str) {
+        let words = words.to_owned();
+        match self.output {
+            FaceOutput::Screen(_) => self.show(&Notice::Warning(Warning::Told { words }), None),
+            FaceOutput::Relayed => tell(&OutputEvent::Warning { kind: "trouble", message: words }, None),
         }
     }
 

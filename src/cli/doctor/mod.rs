@@ -174,17 +174,23 @@ fn check_key(home: &Home, common: &GlobalArgs, own: &Result<Option<StoredKey>, A
     }
 }
 
-/// What the commands that can be confined give up on this machine, as this one does: every file was
-/// read. A kernel that has no sandbox is no problem: connections work without one.
+/// What commands that hear a peer give up on this machine, as this one does: every file was read. A
+/// kernel that has no sandbox is no problem: connections work without one.
 fn confine(home: &Home, config: &Settings) -> Finding {
+    // What needs a second process is confined whole or not at all.
+    let commands = if sandbox::has_landlock() {
+        "commands that hear a peer"
+    } else {
+        "send, ask, recv without --exec, pipe and serve"
+    };
     let confinement = match config.sandbox {
         Sandbox::On => {
             output::end_stderr_thread();
-            sandbox::confine(home.path())
+            sandbox::confine(home.path(), None)
         }
         Sandbox::Off => Confinement::switched_off(),
     };
-    Finding::ok("sandbox", format!("send, ask, recv, pipe and serve are {confinement}"))
+    Finding::ok("sandbox", format!("{commands} are {confinement}"))
 }
 
 /// The peer book with its finding; without a book no key can be judged.

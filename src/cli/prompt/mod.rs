@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::args::{self, Context, ProtocolArgs};
 use super::attach::{ServedUse, attach};
-use super::prompt_args::{PromptArgs, layout, prepare_history};
+use super::prompt_args::{PromptArgs, layout, open_terminal};
+use crate::app::broker::{self, Broker, Purpose};
 use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
-use crate::app::host;
+use crate::app::host::NoticeSink as _;
+use crate::app::log;
 use crate::app::os::eprint_line;
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::app::recorder::Recorder;
@@ -16,7 +18,7 @@ use crate::app::sandbox::Confinement;
 use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
 use crate::chat::{
     AcceptPolicy, CallOptions, Chat, DialOutcome, ExitRequest, FirstCaller, Input, InputOrigin,
-    ListenOptions, NotifyPolicy,
+    ListenOptions, Notice, NotifyPolicy, Warning,
 };
 use crate::config::{SettingSources, Settings};
 use crate::events::exit_reason::{self, ExitReason};
@@ -54,9 +56,6 @@ pub(crate) enum Attendance {
     Unattended,
 }
 
-/// Why a prompt is not confined.
-const OF_PROMPT: &str = "a prompt opens the files that you name, and your editor";
-
 pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppError> {
     start(context, args, &context.settings, Attendance::Attended)
 }
@@ -88,7 +87,7 @@ fn try_start(
     let mut startup = startup_commands(args, &config)?;
     let own_name = config.own_name();
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? {
-        Ok(client) => return use_served(client, args, &config, attendance),
+        Ok(client) => return use_served(context, client, args, &config, attendance),
         Err(net) => net,
     };
     let is_attended = attendance == Attendance::Attended;
@@ -112,7 +111,7 @@ fn try_start(
     let capacity = args::seats(args.peers, most)?;
     let (mut net, opened) = match profile.identity() {
         Some(identity) => match claim(&context.home, &identity, net, Watch::AfterOrders)? {
-            Claim::Served(client) => return use_served(client, args, &config, attendance),
+            Claim::Served(client) => return use_served(context, client, args, &config, attendance),
             Claim::Free(net, opened) => (net, Some(opened)),
         },
         None => (net, None),
@@ -122,11 +121,14 @@ fn try_start(
         args.record.as_deref().map(|path| Recorder::start(path, own_name.name.as_str(), redactions));
     let recorder = recorder.transpose()?;
     args.log.as_deref().map(prepare_log).transpose()?;
-    if edited {
-        terminal::block_signals()?;
-        config.line_history.as_deref().map(prepare_history).transpose()?;
-    }
-    let confinement = confine(context, attendance)?;
+    let terminal = edited.then(|| open_terminal(&config)).transpose()?;
+    // It is appended to after each line.
+    let kept = terminal.as_ref().and(config.line_history.as_deref());
+    let confinement = match attendance {
+        Attendance::Attended => context.confine_with_broker(Purpose::Prompt, kept)?,
+        // Others sit at its socket, and open files themselves.
+        Attendance::Unattended => context.confine()?,
+    };
     net.set_max_links(capacity + limits::UNAUTHENTICATED_CONNECTIONS);
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat = profile.chat(own_name, book.unwrap_or_default(), capacity);
@@ -147,9 +149,10 @@ fn try_start(
     chat.set_history(config.history, config.history_days);
     chat.set_notify(NotifyPolicy { when: config.notify, ..NotifyPolicy::default() });
     let signals = Signals::start(net.waker())?;
-    let (source, reader, sink) = if edited {
+    broker::of_process().map(|broker| broker.watch(net.waker())).transpose()?;
+    let (source, reader, sink) = if let Some(terminal) = terminal {
         let state = EditorState::new(chat.view(), layout.clone());
-        let (terminal, sink) = Terminal::start(state, &config, net.waker())?;
+        let (terminal, sink) = Terminal::start(terminal, state, &config, net.waker())?;
         let person = Person::new(layout, Some(terminal.shared()));
         (InputSource::Editor(terminal), Viewer::Person(Box::new(person)), sink)
     } else {
@@ -198,14 +201,6 @@ fn begin(app: &mut App<ServedSink<Screen>>, damage: Option<String>, startup: Vec
     }
 }
 
-/// Confines a process that nobody sits at: others sit at its socket, and open files themselves.
-fn confine(context: &Context<'_>, attendance: Attendance) -> Result<Confinement, AppError> {
-    match attendance {
-        Attendance::Attended => Ok(Confinement::Missing(OF_PROMPT.to_owned())),
-        Attendance::Unattended => context.confine(),
-    }
-}
-
 fn tell_confinement(app: &mut App<ServedSink<Screen>>, confinement: &Confinement, attendance: Attendance) {
     app.note_confinement(confinement);
     if attendance == Attendance::Unattended {
@@ -237,6 +232,7 @@ fn unedited(
 /// A prompt becomes a face of the process that serves the home; a home is served once. What a
 /// command that ends by itself would end with it, waits for that.
 fn use_served(
+    context: &Context<'_>,
     client: OwnerClient,
     args: &PromptArgs,
     config: &Settings,
@@ -255,7 +251,7 @@ fn use_served(
         return Ok(ServedUse::Waited);
     }
     match attendance {
-        Attendance::Attended => attach(client, args, config),
+        Attendance::Attended => attach(context, client, args, config),
         Attendance::Unattended => {
             let process = client.process.map_or_else(String::new, |process| format!(", process {process}"));
             let what = format!("this home is already served by another rsachat{process}");
@@ -343,6 +339,10 @@ impl Frontend<ServedSink<Screen>> for PromptFrontend {
             }
         }
         app.send_receipts();
+        if let Some(words) = broker::of_process().and_then(Broker::take_end) {
+            app.sink().show(&Notice::Warning(Warning::Told { words: words.to_owned() }), None);
+            app.sink().effects_done();
+        }
         None
     }
 
@@ -531,5 +531,5 @@ fn prepare_log(file: &str) -> Result<(), AppError> {
         let what = format!("cannot write the log {file}: {}", describe(&error));
         AppError::new(code::MACHINE, what).hint("name another file with --log FILE")
     };
-    host::check_log(file).map_err(cannot)
+    log::check_log(file).map_err(cannot)
 }

@@ -2,20 +2,19 @@
 //! all peers. Each is a process group, which is killed when it takes too long or the program ends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-
 use super::items::{Author, Backlog, CommandReply, Delivered, Finished, Item};
 use super::reply::OutputReader;
+use crate::app::broker::{self, Broker, Ended};
 use crate::app::error::describe;
-use crate::chat::{Arrival, Message, ReceiptDue, TrustLevel};
+use crate::app::message_command::RunningCommand;
+use crate::chat::{Message, ReceiptDue, TrustLevel};
 use crate::events::from_notice::message;
 use crate::ids::ConnId;
 use crate::limits::{EXEC_COMMANDS, EXEC_COMMANDS_UNVERIFIED};
@@ -38,10 +37,15 @@ pub(crate) enum CommandOutput {
     Reply,
 }
 
-/// Process groups of the commands that run, by the number of their first process; `None` once the
-/// program ends and none may be started.
-#[derive(Clone, Debug)]
-pub(crate) struct ProcessGroups(Arc<Mutex<Option<BTreeMap<u32, EndedBy>>>>);
+/// Process groups of the commands that run, in the order of their start; `None` once the program
+/// ends and none may be started.
+#[derive(Clone)]
+pub(crate) struct ProcessGroups(Arc<Mutex<Option<BTreeMap<u64, Group>>>>);
+
+struct Group {
+    command: Arc<RunningCommand>,
+    ended_by: EndedBy,
+}
 
 /// What a command that ended by a signal was ended by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,46 +64,35 @@ impl ProcessGroups {
     /// Kills every command and what it has started. None is started after that.
     pub(crate) fn kill_all(&self) {
         let mut groups = self.lock();
-        groups.iter().flat_map(BTreeMap::keys).for_each(|number| kill(*number));
+        groups.iter().flat_map(BTreeMap::values).for_each(|group| group.command.kill());
         *groups = None;
     }
 
-    fn kill_late(&self, number: u32) {
-        if let Some(ended_by) = self.lock().as_mut().and_then(|groups| groups.get_mut(&number)) {
-            *ended_by = EndedBy::Timeout;
-            kill(number);
+    fn kill_late(&self, number: u64) {
+        if let Some(group) = self.lock().as_mut().and_then(|groups| groups.get_mut(&number)) {
+            group.ended_by = EndedBy::Timeout;
+            group.command.kill();
         }
     }
 
-    /// Waits for the end of a command. Its number is another's once it has been waited for, so it
-    /// is taken off before that.
-    fn wait(&self, mut child: Child) -> Result<(), String> {
-        let pid = Pid::from_child(&child);
-        let ended = || waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-        while ended().is_err_and(|error| error == rustix::io::Errno::INTR) {}
-        let ended_by = self.lock().as_mut().and_then(|groups| groups.remove(&child.id()));
-        match child.wait() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(_) if ended_by == Some(EndedBy::Timeout) => {
+    /// Waits for the end of a command, which cannot be killed any more once it is reaped.
+    fn wait(&self, number: u64, command: &RunningCommand) -> Result<(), String> {
+        let ended = command.wait();
+        let group = self.lock().as_mut().and_then(|groups| groups.remove(&number));
+        command.reap();
+        match ended {
+            Ok(Ended::Exited(0)) => Ok(()),
+            Ok(_) if group.is_some_and(|group| group.ended_by == EndedBy::Timeout) => {
                 Err("the command took longer than --exec-timeout and was killed".to_owned())
             }
-            Ok(status) => Err(match status.code() {
-                Some(code) => format!("the command ended with code {code}"),
-                None => "the command was killed by a signal".to_owned(),
-            }),
-            Err(error) => Err(format!("cannot wait for the command: {}", describe(&error))),
+            Ok(Ended::Exited(code)) => Err(format!("the command ended with code {code}")),
+            Ok(Ended::Killed) => Err("the command was killed by a signal".to_owned()),
+            Err(why) => Err(format!("cannot wait for the command: {why}")),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<BTreeMap<u32, EndedBy>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<BTreeMap<u64, Group>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn kill(number: u32) {
-    if let Some(pid) = Pid::from_raw(number.cast_signed()) {
-        // It may have ended by itself.
-        let _ = kill_process_group(pid, Signal::KILL);
     }
 }
 
@@ -124,7 +117,7 @@ struct Running {
     /// Name of the sender.
     name: String,
     lifetime: Lifetime,
-    number: u32,
+    number: u64,
     share: Share,
     deadline: Option<Instant>,
 }
@@ -139,6 +132,8 @@ pub(super) struct Commands {
     /// Authors with messages that wait and no command that runs; the first is next.
     turns: VecDeque<Author>,
     running: BTreeMap<Author, Running>,
+    /// Number of commands that were started.
+    started: u64,
     /// Connections with a message that could not be handed over, while more of theirs may come.
     failed: BTreeSet<ConnId>,
     backlog: Backlog,
@@ -160,6 +155,7 @@ impl Commands {
             waiting: BTreeMap::new(),
             turns: VecDeque::new(),
             running: BTreeMap::new(),
+            started: 0,
             failed: BTreeSet::new(),
             backlog,
             sender,
@@ -171,6 +167,9 @@ impl Commands {
         let mut is_last = false;
         loop {
             self.start_waiting(&report);
+            if let Some(why) = broker::of_process().and_then(Broker::end) {
+                return report(Delivered::Broken(io::Error::other(why)));
+            }
             if is_last && self.running.is_empty() && self.waiting.is_empty() {
                 return;
             }
@@ -259,48 +258,50 @@ impl Commands {
         }
     }
 
-    /// Starts a command, and a thread that waits for it. Returns the number of its process.
-    fn spawn(&self, author: Author, received: &Message) -> Result<u32, String> {
+    /// Starts a command, and a thread that waits for it. Returns its number.
+    fn spawn(&mut self, author: Author, received: &Message) -> Result<u64, String> {
         let event = message(received);
-        let failed = |error: std::io::Error| format!("cannot run the command: {}", describe(&error));
-        // Held until the number is known, so that none is waited for before it is.
+        let failed = |why: String| format!("cannot run the command: {why}");
+        let io_failed = |error: io::Error| failed(describe(&error));
+        let yes = |is_so: bool| is_so.then(|| "yes".to_owned());
+        let values = [
+            Some(event.from),
+            Some(event.fingerprint.unwrap_or_default()),
+            Some(if event.verified { "yes" } else { "no" }.to_owned()),
+            Some(event.sent),
+            yes(event.again),
+            yes(self.exec.output == CommandOutput::Reply),
+        ];
+        let (input, mut text_to) = io::pipe().map_err(io_failed)?;
+        let (output, reply_from) = match self.exec.output {
+            CommandOutput::Inherited => (io::stdout().as_fd().try_clone_to_owned().map_err(io_failed)?, None),
+            CommandOutput::Reply => {
+                let (reply_from, output) = io::pipe().map_err(io_failed)?;
+                (output.into(), Some(reply_from))
+            }
+        };
+        let errors = io::stderr().as_fd().try_clone_to_owned().map_err(io_failed)?;
+        // Held until it is known, so that none runs on when all are killed.
         let mut groups = self.groups.lock();
         let Some(running) = groups.as_mut() else { return Err("the program ends".to_owned()) };
-        let mut command = Command::new("sh");
-        match self.exec.output {
-            CommandOutput::Inherited => command.env_remove("RSACHAT_REPLY"),
-            CommandOutput::Reply => command.env("RSACHAT_REPLY", "yes").stdout(Stdio::piped()),
-        };
-        match received.arrival {
-            Arrival::Again => command.env("RSACHAT_AGAIN", "yes"),
-            Arrival::Prompt | Arrival::Late => command.env_remove("RSACHAT_AGAIN"),
-        };
-        let mut child = command
-            .args(["-c", &self.exec.command])
-            .env("RSACHAT_FROM", event.from)
-            .env("RSACHAT_FINGERPRINT", event.fingerprint.unwrap_or_default())
-            .env("RSACHAT_VERIFIED", if event.verified { "yes" } else { "no" })
-            .env("RSACHAT_SENT", event.sent)
-            .stdin(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(failed)?;
-        let number = child.id();
-        running.insert(number, EndedBy::Itself);
+        let streams = [OwnedFd::from(input), output, errors];
+        let command = RunningCommand::start(&self.exec.command, values, streams).map_err(failed)?;
+        let command = Arc::new(command);
+        self.started += 1;
+        let number = self.started;
+        running.insert(number, Group { command: Arc::clone(&command), ended_by: EndedBy::Itself });
         drop(groups);
         let (groups, sender) = (self.groups.clone(), self.sender.clone());
         let text = received.text.clone();
-        let reader = child.stdout.take().map(OutputReader::start).transpose().map_err(|error| {
+        let reader = reply_from.map(OutputReader::start).transpose().map_err(|error| {
             self.groups.kill_late(number);
-            failed(error)
+            io_failed(error)
         })?;
         let waiter = thread::Builder::new().name("command".into()).spawn(move || {
-            if let Some(mut input) = child.stdin.take() {
-                // A command that does not want all of it may close its input; its exit code
-                // decides.
-                let _ = input.write_all(&text);
-            }
-            let ended = groups.wait(child);
+            // A command that does not want all of it may close its input; its exit code decides.
+            let _ = text_to.write_all(&text);
+            drop(text_to);
+            let ended = groups.wait(number, &command);
             // Of one that failed nobody is told more than that.
             let reply = reader.map_or(Ok(None), OutputReader::finish);
             let result = ended.map(|()| reply);
@@ -309,7 +310,7 @@ impl Commands {
         });
         if let Err(error) = waiter {
             self.groups.kill_late(number);
-            return Err(failed(error));
+            return Err(io_failed(error));
         }
         Ok(number)
     }

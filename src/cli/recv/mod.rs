@@ -13,11 +13,11 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 
 use super::args::{self, Context, OutputArgs, PeerSelection, ProtocolArgs, listen_or_connect, warn_of_raw};
+use crate::app::broker::Purpose;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::owner_client::{OwnerClient, Watch};
-use crate::app::sandbox::Confinement;
 use crate::chat::{
     AcceptPolicy, DialOutcome, ExitRequest, Input, KeyExchange, Message, NoReply, Notice, Protocol,
     ReceiptDue,
@@ -106,9 +106,6 @@ pub(crate) struct RecvArgs {
     output: OutputArgs,
 }
 
-/// Why `recv --exec` is not confined.
-const OF_COMMANDS: &str = "commands of --exec would be confined with it";
-
 pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError> {
     let format = args.output.format();
     let name = args.output.own_name(&context.settings);
@@ -182,12 +179,13 @@ fn take(
 }
 
 impl RecvArgs {
-    /// Confines the process, unless it starts commands, which would be confined with it.
+    /// Confines the process; a command is run by its broker.
     fn confine(&self, context: &Context<'_>, format: OutputFormat) -> Result<(), AppError> {
-        match self.exec {
-            Some(_) => emit(&OutputEvent::sandbox(&Confinement::Missing(OF_COMMANDS.to_owned())), format),
-            None => context.confine_and_say(format)?,
-        }
+        let confinement = match &self.exec {
+            Some(command) => context.confine_with_broker(Purpose::Exec(command.clone()), None)?,
+            None => context.confine()?,
+        };
+        emit(&OutputEvent::sandbox(&confinement), format);
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read as _};
 use std::os::fd::AsFd as _;
-use std::process::ChildStdout;
 use std::thread::{self, JoinHandle};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -37,7 +36,7 @@ pub(super) struct OutputReader {
 }
 
 impl OutputReader {
-    pub(super) fn start(output: ChildStdout) -> io::Result<Self> {
+    pub(super) fn start(output: PipeReader) -> io::Result<Self> {
         let (ended, running) = io::pipe()?;
         let thread = thread::Builder::new().name("reply".into()).spawn(move || read(output, &ended))?;
         Ok(Self { thread, running })
@@ -55,7 +54,7 @@ impl OutputReader {
 }
 
 /// Reads to the end of the output, or to its last byte once the command has ended.
-fn read(mut output: ChildStdout, ended: &PipeReader) -> io::Result<Vec<u8>> {
+fn read(mut output: PipeReader, ended: &PipeReader) -> io::Result<Vec<u8>> {
     let (mut kept, mut buffer) = (Vec::new(), vec![0; 8_192]);
     ioctl_fionbio(&output, true)?;
     let mut has_ended = false;

@@ -7,6 +7,7 @@ use rustyline::completion::{FilenameCompleter, Pair};
 use rustyline::hint::Hint;
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::app::broker::{self, Candidates};
 use crate::chat::KnownNames;
 use crate::chat::command::{CommandSpec, Completion, TOPICS};
 
@@ -50,7 +51,7 @@ impl Vocabulary {
     }
 
     /// Candidates for the word before the cursor, and the position where that word starts.
-    pub(crate) fn candidates(&self, line: &str, pos: usize) -> rustyline::Result<(usize, Vec<Pair>)> {
+    pub(crate) fn candidates(&self, line: &str, pos: usize) -> (usize, Vec<Pair>) {
         let before = line.get(..pos).unwrap_or(line);
         let Some(typed) = before.strip_prefix(':').filter(|typed| !typed.starts_with(':')) else {
             return self.candidates_in_text(line, before);
@@ -61,7 +62,7 @@ impl Vocabulary {
                 display: format!(":{}  {}", command.name, command.summary),
                 replacement: format!(":{} ", command.name),
             });
-            return Ok((0, pairs.collect()));
+            return (0, pairs.collect());
         };
         let completes = self.command(command).map_or(Completion::Nothing, |command| command.completes);
         let argument = match argument.split_once(' ') {
@@ -90,17 +91,17 @@ impl Vocabulary {
             Completion::OneOf(words) => {
                 words.iter().filter(|word| word.starts_with(argument)).map(ToString::to_string).collect()
             }
-            Completion::Files => return FilenameCompleter::new().complete_path(line, pos),
+            Completion::Files => return path_candidates(line, pos),
         };
         let pairs = words.into_iter().map(|word| Pair { display: word.clone(), replacement: word });
-        Ok((before.len() - argument.len(), pairs.collect()))
+        (before.len() - argument.len(), pairs.collect())
     }
 
     /// Candidates in text: names of peers for its first word, and paths for what looks like one.
-    fn candidates_in_text(&self, line: &str, before: &str) -> rustyline::Result<(usize, Vec<Pair>)> {
+    fn candidates_in_text(&self, line: &str, before: &str) -> (usize, Vec<Pair>) {
         let word = before.rsplit([' ', '\n']).next().unwrap_or(before);
         if ["/", "./", "../", "~/"].iter().any(|start| word.starts_with(start)) {
-            return FilenameCompleter::new().complete_path(line, before.len());
+            return path_candidates(line, before.len());
         }
         let pairs = if word.is_empty() || word.len() < before.len() {
             Vec::new()
@@ -108,12 +109,27 @@ impl Vocabulary {
             let names = self.names.like(word.strip_prefix('@').unwrap_or(word)).into_iter();
             names.map(|name| Pair { display: format!("@{name}"), replacement: format!("@{name} ") }).collect()
         };
-        Ok((before.len() - word.len(), pairs))
+        (before.len() - word.len(), pairs)
     }
 
     fn command(&self, name: &str) -> Option<&CommandSpec> {
         self.commands.iter().find(|command| command.name == name)
     }
+}
+
+/// Candidates for the path before a position; none where the folder cannot be listed.
+fn path_candidates(line: &str, pos: usize) -> (usize, Vec<Pair>) {
+    let (start, pairs) = match broker::of_process() {
+        Some(broker) => broker.complete(line, pos).unwrap_or((pos, Vec::new())),
+        None => complete_path(line, pos),
+    };
+    (start, pairs.into_iter().map(|(display, replacement)| Pair { display, replacement }).collect())
+}
+
+/// The same in this process.
+pub(crate) fn complete_path(line: &str, pos: usize) -> Candidates {
+    let (start, pairs) = FilenameCompleter::new().complete_path(line, pos).unwrap_or((pos, Vec::new()));
+    (start, pairs.into_iter().map(|Pair { display, replacement }| (display, replacement)).collect())
 }
 
 /// The candidates as far as they fit on a screen: without summaries if there is no room for them,
@@ -173,7 +189,7 @@ mod tests {
     }
 
     fn found(line: &str) -> Vec<String> {
-        let (_, pairs) = vocabulary().candidates(line, line.len()).unwrap();
+        let (_, pairs) = vocabulary().candidates(line, line.len());
         pairs.into_iter().map(|pair| pair.replacement).collect()
     }
 
@@ -192,7 +208,7 @@ mod tests {
         }
         for line in [":last b", ":last 5 b"] {
             assert_eq!(found(line), ["Bob"]);
-            assert_eq!(vocabulary().candidates(line, line.len()).unwrap().0, line.len() - 1);
+            assert_eq!(vocabulary().candidates(line, line.len()).0, line.len() - 1);
         }
         for line in [":last x b", ":verify Bob b", "hi bo", "", ":connect b"] {
             assert_eq!(found(line), [""; 0]);

@@ -1,13 +1,10 @@
 //! Editor thread: reads lines, confirms pasted blocks, and runs an external editor.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io;
+use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use rustix::io::Errno;
 use rustyline::Editor;
@@ -16,8 +13,9 @@ use rustyline::history::FileHistory;
 
 use super::editor_state::{EditorEvent, EditorShared, EventSender, HandledLine, LineMode, TypedLine};
 use super::helper::{BeginAnew, HandedOver, Helper};
-use super::terminal_guard::{spawn_resized, unblock_sigtstp};
+use super::terminal_guard::unblock_sigtstp;
 use crate::app::error::describe;
+use crate::app::external_editor;
 use crate::app::os::print_line;
 use crate::app::output::wait_writable;
 use crate::chat::{Echo, ReturnCause, ReturnedLine, display};
@@ -25,10 +23,6 @@ use crate::limits;
 
 /// The command that this thread carries out itself.
 const EDIT: &str = ":edit";
-/// External editor that every system has.
-const FALLBACK_EDITOR: &str = "vi";
-/// Interval at which the external editor's exit is polled, in milliseconds.
-const EXIT_POLL_MS: u64 = 30;
 
 pub(crate) type LineEditor = Editor<Helper, FileHistory>;
 
@@ -217,13 +211,15 @@ impl EditorThread {
     }
 
     fn run_external_editor(&self, text: &str) -> Result<String, String> {
-        let command = external_editor();
-        let reading = self.shared.terminal.reading();
-        self.shared.terminal.release();
-        let edited = edit(&command, text, &self.shared);
-        self.shared.terminal.set_idle_modes();
+        let terminal = &self.shared.terminal;
+        let reading = terminal.reading();
+        terminal.release();
+        let (output, errors) = (io::stdout(), io::stderr());
+        let streams = [terminal.keys(), output.as_fd(), errors.as_fd()];
+        let edited = external_editor::edit(text, streams, || self.shared.is_closing());
+        terminal.set_idle_modes();
         drop(reading);
-        edited.map_err(|why| display::editor_failed(&command, &why))
+        edited.map_err(|why| display::editor_failed(&external_editor::command(), &why))
     }
 
     fn print_note(&self, text: &str) {
@@ -259,53 +255,4 @@ fn editor_failure(editor: &LineEditor, error: ReadlineError) -> ReadOutcome {
 fn write_line(text: &str) {
     // A terminal that is gone needs no text.
     let _ = print_line(text);
-}
-
-/// The command of the user's editor, with its arguments.
-fn external_editor() -> String {
-    let var = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    var("VISUAL").or_else(|| var("EDITOR")).unwrap_or_else(|| FALLBACK_EDITOR.to_owned())
-}
-
-/// Edits a text in a private temporary file, and returns it without its last newlines.
-///
-/// # Errors
-/// The reason in words: the editor did not start, it failed, or the text cannot be sent.
-fn edit(command: &str, text: &str, shared: &EditorShared) -> Result<String, String> {
-    let reason = |error: io::Error| describe(&error);
-    let mut file = tempfile::Builder::new().prefix("rsachat-").suffix(".txt").tempfile().map_err(reason)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(reason)?;
-    // By a shell, as git does it: the variable may hold arguments and quotes.
-    let script = format!("{command} \"$@\"");
-    let keys = shared.terminal.keys().try_clone_to_owned().map_err(reason)?;
-    let mut editor = Command::new("/bin/sh");
-    editor.args(["-c", &script, command]).arg(file.path()).stdin(keys);
-    let child = spawn_resized(|| editor.spawn());
-    let status = wait(child.map_err(reason)?, shared).map_err(reason)?;
-    if !status.success() {
-        return Err(status.to_string());
-    }
-    // By its name: editors replace the file rather than write into it.
-    let mut edited = Vec::new();
-    let reader = File::open(file.path()).map_err(reason)?;
-    reader.take(limits::EDITED_BYTES + 1).read_to_end(&mut edited).map_err(reason)?;
-    if edited.len() as u64 > limits::EDITED_BYTES {
-        return Err("the text is too large".to_owned());
-    }
-    let edited = String::from_utf8(edited).map_err(|_| "the text is not UTF-8".to_owned())?;
-    Ok(edited.replace("\r\n", "\n").trim_end_matches('\n').to_owned())
-}
-
-/// Waits for the editor's exit, and kills it when the program ends first.
-fn wait(mut child: Child, shared: &EditorShared) -> io::Result<ExitStatus> {
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        if shared.is_closing() {
-            child.kill()?;
-            return child.wait();
-        }
-        thread::sleep(Duration::from_millis(EXIT_POLL_MS));
-    }
 }

@@ -33,12 +33,17 @@ pub(crate) struct FilteredInput {
 }
 
 impl FilteredInput {
-    /// Puts the filter between the terminal and standard input.
+    /// Puts the filter between the terminal and standard input, by a pseudo-terminal.
     ///
     /// # Errors
-    /// The system has no pseudo-terminal to give. Standard input is as it was then.
-    pub(crate) fn start(shared: &Arc<EditorShared>, mode: EditorMode) -> io::Result<Self> {
-        let (editor, slave) = open(shared)?;
+    /// The system has no thread to give. Standard input is as it was then.
+    pub(crate) fn start(
+        shared: &Arc<EditorShared>,
+        mode: EditorMode,
+        PseudoTerminal { editor, slave }: PseudoTerminal,
+    ) -> io::Result<Self> {
+        // The modes of the terminal between two lines.
+        tcsetattr(&slave, OptionalActions::Now, &shared.terminal.idle_modes())?;
         let (closed, closing) = io::pipe()?;
         let terminal = File::from(shared.terminal.keys().try_clone_to_owned()?);
         let filtering = Filtering { terminal, editor, closed, shared: Arc::clone(shared), mode };
@@ -61,16 +66,24 @@ impl Drop for FilteredInput {
     }
 }
 
-/// Both ends of a new pseudo-terminal, which has the modes of the terminal between two lines.
-fn open(shared: &EditorShared) -> io::Result<(OwnedFd, OwnedFd)> {
-    let editor = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-    grantpt(&editor)?;
-    unlockpt(&editor)?;
-    fcntl_setfl(&editor, fcntl_getfl(&editor)? | OFlags::NONBLOCK)?;
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let slave = rustix::fs::open(ptsname(&editor, Vec::new())?, flags, rustix::fs::Mode::empty())?;
-    tcsetattr(&slave, OptionalActions::Now, &shared.terminal.idle_modes())?;
-    Ok((editor, slave))
+/// Both ends of a new pseudo-terminal.
+pub(super) struct PseudoTerminal {
+    editor: OwnedFd,
+    pub(super) slave: OwnedFd,
+}
+
+impl PseudoTerminal {
+    /// # Errors
+    /// The system has none to give.
+    pub(super) fn open() -> io::Result<Self> {
+        let editor = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        grantpt(&editor)?;
+        unlockpt(&editor)?;
+        fcntl_setfl(&editor, fcntl_getfl(&editor)? | OFlags::NONBLOCK)?;
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let slave = rustix::fs::open(ptsname(&editor, Vec::new())?, flags, rustix::fs::Mode::empty())?;
+        Ok(Self { editor, slave })
+    }
 }
 
 struct Filtering {

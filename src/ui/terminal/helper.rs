@@ -522,7 +522,7 @@ impl Completer for Helper {
         if self.line.get().mode == LineMode::Answer {
             return Ok((pos, Vec::new()));
         }
-        let (start, pairs) = self.shared.state().vocabulary.candidates(line, pos)?;
+        let (start, pairs) = self.shared.state().vocabulary.candidates(line, pos);
         let size = size();
         Ok((start, complete::fit_to_screen(pairs, size.cells, size.rows)))
     }

@@ -15,6 +15,7 @@ mod stopped_keys;
 mod terminal_guard;
 mod typed_lines;
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::thread::JoinHandleExt as _;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 use mio::Waker;
 use nix::sys::pthread::{Pthread, pthread_kill};
 use nix::sys::signal::Signal;
+use rustix::fs::OFlags;
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
@@ -34,10 +36,11 @@ use super::screen::Printer;
 use crate::app::os;
 use crate::config::{EditorMode, Settings};
 use crate::limits;
+pub(crate) use complete::complete_path;
 use editor_state::EventSender;
 pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState, TypedLine};
 use editor_thread::{EditorThread, LineEditor};
-use filtered_input::FilteredInput;
+use filtered_input::{FilteredInput, PseudoTerminal};
 use helper::Helper;
 use resizes::Resizes;
 use stopped_keys::StoppedKeys;
@@ -60,6 +63,27 @@ pub(crate) fn is_edited() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
+/// Terminal as the editor reads it, opened before the process is confined.
+pub(crate) struct OpenedTerminal {
+    /// `None` where the system has no pseudo-terminal to give.
+    pseudo: Option<PseudoTerminal>,
+    /// What the editor reads, once more; `None` where it cannot be opened anew.
+    keys: Option<File>,
+}
+
+impl OpenedTerminal {
+    pub(crate) fn open() -> Self {
+        terminal_guard::own_descriptors();
+        let pseudo = PseudoTerminal::open().ok();
+        // Opened anew, since the mode is that of an opening: the editor's reads have to wait.
+        let keys = match &pseudo {
+            Some(pseudo) => terminal_guard::reopened(&pseudo.slave, OFlags::NONBLOCK),
+            None => terminal_guard::reopened(io::stdin(), OFlags::NONBLOCK),
+        };
+        Self { pseudo, keys: keys.ok().map(File::from) }
+    }
+}
+
 /// Owner of the editor thread. [`Terminal::finish`] restores the terminal; so does a panic.
 pub(crate) struct Terminal {
     events: Receiver<EditorEvent>,
@@ -76,14 +100,15 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts the editor. Before any socket: its `select` cannot see descriptors past 1,023.
     pub(crate) fn start(
+        opened: OpenedTerminal,
         state: EditorState,
         settings: &Settings,
         waker: Arc<Waker>,
     ) -> io::Result<(Self, Printer)> {
-        terminal_guard::own_descriptors();
         let guard = TerminalGuard::acquire(TitleBar::new(settings.title))?;
         let shared = Arc::new(EditorShared::new(state, guard));
-        let input = FilteredInput::start(&shared, settings.editor).ok();
+        let filtered = |pseudo| FilteredInput::start(&shared, settings.editor, pseudo).ok();
+        let input = opened.pseudo.and_then(filtered);
         let (sender, events) = sync_channel(limits::LINES_AHEAD);
         let handler = EventSender::new(Arc::clone(&shared), sender.clone(), Arc::clone(&waker));
         let handler = Arc::new(handler);
@@ -93,7 +118,8 @@ impl Terminal {
         let history = settings.line_history.clone();
         let editing = EditorThread { events: handler, shared: Arc::clone(&shared), history };
         let thread = thread::Builder::new().name(EDITOR_THREAD.into()).spawn(move || editing.run(editor))?;
-        let keys = StoppedKeys::start(&thread, &shared, sender, waker).ok();
+        let watched = |keys| StoppedKeys::start(&thread, &shared, sender, waker, keys).ok();
+        let keys = opened.keys.and_then(watched);
         let printing = Arc::clone(&shared);
         let printer: Printer = Box::new(move |text| {
             printing.gate.print(&printing.closing, || match text.as_str() {

@@ -13,10 +13,8 @@ use mio::Waker;
 use nix::sys::pthread::{Pthread, pthread_kill};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::OFlags;
 
 use super::editor_state::{EditorEvent, EditorShared, TypedLine, TypedUnseen};
-use super::terminal_guard;
 use crate::app::output::{is_ready, is_writable};
 use crate::chat::Echo;
 use crate::chat::command::{self, Command, ParsedLine};
@@ -33,16 +31,15 @@ pub(crate) struct StoppedKeys {
 }
 
 impl StoppedKeys {
-    /// Starts the thread beside the editor's, which has to outlive it.
+    /// Starts the thread beside the editor's, which has to outlive it. What it reads does not wait.
     pub(crate) fn start(
         editor: &JoinHandle<()>,
         shared: &Arc<EditorShared>,
         sender: SyncSender<EditorEvent>,
         waker: Arc<Waker>,
+        keys: File,
     ) -> io::Result<Self> {
         let (closed, closing) = io::pipe()?;
-        // Opened anew, since the mode is that of an opening: the editor's reads have to wait.
-        let keys = File::from(terminal_guard::reopened(io::stdin(), OFlags::NONBLOCK)?);
         let (shared, editor) = (Arc::clone(shared), editor.as_pthread_t() as Pthread);
         let watch = Watch { keys, closed, shared, editor, sender, waker };
         let thread = thread::Builder::new().name("keys".into()).spawn(|| watch.run())?;

@@ -17,6 +17,7 @@ use rustix::termios::{
     tcsetattr, ttyname,
 };
 
+use crate::app::broker::{self, Broker};
 use crate::app::{os, output};
 use crate::chat::PromptView;
 use crate::config::Title;
@@ -115,8 +116,11 @@ impl TerminalGuard {
     pub(crate) fn suspend(&self) {
         let Ok(editing) = tcgetattr(&self.keys) else { return };
         self.release();
-        // Should that fail, nothing is stopped.
-        let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
+        let stopped = broker::of_process().map(Broker::suspend);
+        if stopped.is_none_or(|stopped| stopped.is_err()) {
+            // Should that fail, nothing is stopped.
+            let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
+        }
         let _ = tcsetattr(&self.keys, OptionalActions::Now, &editing);
         write_control(BRACKETED_PASTE_ON);
     }
@@ -133,15 +137,6 @@ impl TerminalGuard {
 pub(crate) fn block_signals() -> io::Result<()> {
     let signals: SigSet = [Signal::SIGTSTP, Signal::SIGWINCH].into_iter().collect();
     Ok(signals.thread_block()?)
-}
-
-/// Starts another program from this thread, with SIGWINCH unblocked there.
-pub(crate) fn spawn_resized<T>(spawn: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let resized = SigSet::from(Signal::SIGWINCH);
-    resized.thread_unblock()?;
-    let spawned = spawn();
-    resized.thread_block()?;
-    spawned
 }
 
 /// Unblocks SIGTSTP in this thread, which is the editor's.

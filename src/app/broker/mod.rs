@@ -1,0 +1,222 @@
+//! Broker of a confined process: a second process, started before that one confines itself, which
+//! opens the files that a person names, and starts the editor or the command of `--exec`.
+//!
+//! It is this program once more, and hears nobody but the process that started it. It serves a
+//! prompt with files and an editor, and `recv` with the one command of its command line. With its
+//! socket it ends, and ends what it has started.
+
+mod frame;
+mod request;
+mod server;
+
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal as _};
+use std::net::Shutdown;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::{env, fs};
+
+use mio::Waker;
+use rustix::event::PollFlags;
+use serde::de::DeserializeOwned;
+
+use super::output::is_ready;
+use request::Request;
+pub(crate) use request::{Candidates, Ended, VARIABLES, Values};
+pub(crate) use server::serve;
+
+/// Name by which the program finds that it is the broker; `ps` shows it.
+const NAME: &str = "rsachat-broker";
+/// Interval at which whoever waits for the editor looks whether the program ends.
+const POLL_MS: i64 = 30;
+
+/// Use of a broker, which settles what it does for its process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// Files and an editor.
+    Prompt,
+    /// This command.
+    Exec(String),
+}
+
+impl Purpose {
+    /// The purpose of this process, if it is a broker.
+    pub(crate) fn of_process() -> Option<Self> {
+        let mut arguments = env::args_os();
+        if arguments.next().as_deref() != Some(OsStr::new(NAME)) {
+            return None;
+        }
+        let command = arguments.next().map(|command| command.to_string_lossy().into_owned());
+        Some(command.map_or(Self::Prompt, Self::Exec))
+    }
+
+    /// What it does, for who asks about the sandbox.
+    pub(crate) fn words(&self) -> &'static str {
+        match self {
+            Self::Prompt => "a second process opens what you name, and your editor",
+            Self::Exec(_) => "a second process runs the command of --exec, and no other",
+        }
+    }
+
+    /// What follows from its end.
+    fn words_at_end(&self) -> &'static str {
+        match self {
+            Self::Prompt => {
+                "the process that opens files and your editor has ended (rsachat-broker); start rsachat again \
+                 to use them"
+            }
+            Self::Exec(_) => {
+                "the process that runs the command of --exec has ended (rsachat-broker); start rsachat recv \
+                 again"
+            }
+        }
+    }
+}
+
+/// The broker of this process.
+pub(crate) struct Broker {
+    purpose: Purpose,
+    control: UnixStream,
+    /// `None` once its end is waited for.
+    process: Mutex<Option<Child>>,
+    ended: AtomicBool,
+    is_end_told: AtomicBool,
+}
+
+static BROKER: OnceLock<Broker> = OnceLock::new();
+
+/// The broker of this process, if it has one: otherwise it opens and starts everything itself.
+pub(crate) fn of_process() -> Option<&'static Broker> {
+    BROKER.get()
+}
+
+/// Starts the broker, before signals are blocked and the process is confined.
+pub(crate) fn start(purpose: Purpose) -> io::Result<()> {
+    let (control, its_end) = UnixStream::pair()?;
+    let mut command = Command::new(env::current_exe()?);
+    if let Purpose::Exec(text) = &purpose {
+        command.arg(text);
+    }
+    let command = command.arg0(NAME).stdin(Stdio::from(OwnedFd::from(its_end)));
+    let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let (input, output, errors) = (io::stdin(), io::stdout(), io::stderr());
+    let is_terminal = purpose == Purpose::Prompt && input.is_terminal() && output.is_terminal();
+    let terminal = is_terminal.then(|| [input.as_fd(), output.as_fd(), errors.as_fd()]);
+    // Now: of a process that was taken over, an editor would take any keys.
+    frame::send_with(&control, &[0], terminal.as_ref().map_or(&[][..], |terminal| terminal))?;
+    let (process, ended, is_end_told) =
+        (Mutex::new(Some(process)), AtomicBool::default(), AtomicBool::default());
+    // A process starts one.
+    let _ = BROKER.set(Broker { purpose, control, process, ended, is_end_told });
+    Ok(())
+}
+
+impl Broker {
+    /// Opens a log.
+    pub(crate) fn open_log(&'static self, file: &str) -> Result<fs::File, String> {
+        let call = self.call(&Request::OpenLog { file: file.to_owned() }, &[])?;
+        let ((), descriptors) = call.answer()?;
+        descriptors.into_iter().next().map(fs::File::from).ok_or_else(|| self.gone())
+    }
+
+    /// Saves a text as a new file.
+    pub(crate) fn save(&'static self, file: &str, text: &[u8]) -> Result<(), String> {
+        let request = Request::Save { file: file.to_owned(), text: text.to_owned() };
+        self.call(&request, &[])?.answer().map(|((), _)| ())
+    }
+
+    /// Completes a path.
+    pub(crate) fn complete(&'static self, line: &str, pos: usize) -> Result<Candidates, String> {
+        let request = Request::Complete { line: line.to_owned(), pos };
+        self.call(&request, &[])?.answer().map(|(candidates, _)| candidates)
+    }
+
+    /// Edits a text in the editor of the person, until that ends or the program does.
+    pub(crate) fn edit(&'static self, text: &str, is_closing: impl Fn() -> bool) -> Result<String, String> {
+        let call = self.call(&Request::Edit { text: text.to_owned() }, &[])?;
+        while !is_ready(&call.socket, PollFlags::IN, POLL_MS) {
+            if is_closing() {
+                call.give_up();
+            }
+        }
+        call.answer().map(|(text, _)| text)
+    }
+
+    /// Stops the process group of this process, to which the broker belongs and which it alone can
+    /// signal as a whole.
+    pub(crate) fn suspend(&'static self) -> Result<(), String> {
+        self.call(&Request::Suspend, &[])?.answer().map(|((), _)| ())
+    }
+
+    /// Runs the command of the command line; these are its standard input, output and error.
+    pub(crate) fn run(&'static self, values: Values, streams: [BorrowedFd<'_>; 3]) -> Result<Call, String> {
+        let call = self.call(&Request::Run { values }, &streams)?;
+        call.answer().map(|((), _)| call)
+    }
+
+    /// Wakes the event loop at the end of the broker, which [`Broker::take_end`] then tells.
+    pub(crate) fn watch(&'static self, waker: Arc<Waker>) -> io::Result<()> {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut process) = process else { return Ok(()) };
+        let wait = move || {
+            let _ = process.wait();
+            self.ended.store(true, Ordering::SeqCst);
+            let _ = waker.wake();
+        };
+        thread::Builder::new().name("broker".into()).spawn(wait).map(drop)
+    }
+
+    /// What follows from its end, once that is known.
+    pub(crate) fn end(&self) -> Option<&'static str> {
+        self.ended.load(Ordering::SeqCst).then(|| self.purpose.words_at_end())
+    }
+
+    /// The same, but only once.
+    pub(crate) fn take_end(&self) -> Option<&'static str> {
+        self.end().filter(|_| !self.is_end_told.swap(true, Ordering::SeqCst))
+    }
+
+    fn call(&'static self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Call, String> {
+        let sent = UnixStream::pair().and_then(|(socket, its_end)| {
+            frame::send_with(&self.control, &[0], &[its_end.as_fd()])?;
+            frame::send(&socket, request, descriptors)?;
+            Ok(socket)
+        });
+        sent.map(|socket| Call { broker: self, socket }).map_err(|_| self.gone())
+    }
+
+    fn gone(&self) -> String {
+        self.ended.store(true, Ordering::SeqCst);
+        self.purpose.words_at_end().to_owned()
+    }
+}
+
+/// Request that is being carried out.
+pub(crate) struct Call {
+    broker: &'static Broker,
+    socket: UnixStream,
+}
+
+impl Call {
+    /// Waits for the end of a command.
+    pub(crate) fn end(&self) -> Result<Ended, String> {
+        self.answer().map(|(ended, _)| ended)
+    }
+
+    /// Gives the request up: what was started for it is killed, and its end answered.
+    pub(crate) fn give_up(&self) {
+        // It may be over.
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
+    fn answer<T: DeserializeOwned>(&self) -> Result<(T, Vec<OwnedFd>), String> {
+        let received = frame::receive::<Result<T, String>>(&self.socket);
+        let (answer, descriptors) = received.map_err(|_| self.broker.gone())?;
+        Ok((answer?, descriptors))
+    }
+}
