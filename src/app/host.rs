@@ -19,7 +19,7 @@ use crate::chat::{
     Notice, Protocol, QuestionId, ReadingProof, ReceiptDue, ReturnedLine, SentMessage,
 };
 use crate::crypto::{Identity, JobResult, Passphrase, RsaJob};
-use crate::delivery::StoredHistory;
+use crate::delivery::{Exposure, StoredHistory};
 use crate::ids::{ConnId, DialId, FaceId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
@@ -93,6 +93,12 @@ pub(crate) trait NoticeSink {
     /// Shows a notice. A receipt that is due for it is reported by the sink, once it has been
     /// shown.
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>);
+    /// Holds a message for whoever comes, who gets it with [`NoticeSink::give`].
+    fn hold(&mut self, message: &Message, due: ReceiptDue) {
+        self.show(&Notice::Message(message.clone()), Some(due));
+    }
+    /// Gives messages that were held to who wants them, marked where somebody may see them again.
+    fn give(&mut self, _numbers: &[u64], _exposure: Exposure) {}
     /// What becomes of messages: only what is shown has a receipt.
     fn messages(&self) -> MessageUse {
         MessageUse::Shown
@@ -450,6 +456,12 @@ impl<S: NoticeSink> Host for OsHost<S> {
     fn perform(&mut self, effect: Effect, keys: &KeyRing) -> Option<Input<'static>> {
         match effect {
             Effect::Show(notice, due) => return self.show(notice, due),
+            Effect::Hold(message, due) => {
+                self.sink.hold(&message, due);
+                let now_ms = self.now().unix.0;
+                return self.write_log(&Notice::Message(message), now_ms);
+            }
+            Effect::Give { numbers, exposure } => self.sink.give(&numbers, exposure),
             Effect::ShowTo(face, notice) => return self.show_to(face, notice),
             Effect::Said(face, message) => self.sink.said(face, &message),
             Effect::ReturnLine(face, line) => self.sink.line_returned(face, line),

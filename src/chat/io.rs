@@ -11,10 +11,11 @@ use super::export::{Export, ExportError};
 use super::notice::{Message, Notice};
 use super::questions::{QuestionId, ReadingProof};
 use super::types::{
-    DialOutcome, ExitRequest, KeyFor, KeyReplacement, KeygenCause, NewKey, Protocol, ReceiptDue,
+    Audience, DialOutcome, ExitRequest, HeldMessage, KeyFor, KeyReplacement, KeygenCause, NewKey, Protocol,
+    ReceiptDue,
 };
 use crate::crypto::{Fingerprint, JobResult, RsaJob, Seed};
-use crate::delivery::{FoundEntries, HistoryQuery, MessageState, Pairs, StoreBatch, StoredHistory};
+use crate::delivery::{Exposure, FoundEntries, HistoryQuery, MessageState, Pairs, StoreBatch, StoredHistory};
 use crate::ids::{ConnId, DialId, FaceId, JobQueue, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::peers::book::{Book, Change, ChangedBook};
@@ -92,6 +93,10 @@ pub enum Input<'a> {
     NotShown(ReceiptDue),
     /// Messages that were given to nobody, as the program ends: they are not shown "again" later.
     NeverGiven(Vec<ReceiptDue>),
+    /// Somebody is there who sees what comes, or nobody is any more.
+    Audience(Audience),
+    /// Messages of [`Effect::Hold`] are wanted; [`Effect::Give`] follows.
+    Giving(Vec<HeldMessage>),
     /// A caller that had not proved a key had to make room for another; its connection is gone.
     Evicted { conn: ConnId },
     /// Result of [`Effect::ReadBook`]: the book, unless it is as before, or why it cannot be used.
@@ -187,6 +192,12 @@ pub enum CommitTiming {
 pub enum Effect {
     /// Show a notice; if it has a receipt, report [`Input::Shown`] once it has been shown.
     Show(Notice, Option<ReceiptDue>),
+    /// Hold a message for whoever comes, and report [`Input::Giving`] before somebody gets it:
+    /// until then it is on disk that nobody has seen it.
+    Hold(Message, ReceiptDue),
+    /// Give messages that were held to who wants them. Where the disk does not take that, they may
+    /// be exposed more than once, and are marked already.
+    Give { numbers: Vec<u64>, exposure: Exposure },
     /// The peer has read the question of a process that was started to ask. Texts that came before
     /// are no answers; of a peer that answers no `Ping` ([`ReadingProof::Receipt`]) they may be.
     QuestionRead(ReadingProof),

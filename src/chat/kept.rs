@@ -84,6 +84,8 @@ pub(crate) enum AfterCommit {
     TakenBack { face: FaceId, peer: Fingerprint, withdrawals: Vec<(u64, Withdrawal)> },
     /// Texts of ours are taken back, since their time has passed.
     Expired { peer: Fingerprint, withdrawals: Vec<(u64, Withdrawal)> },
+    /// Messages with these numbers, which nobody has seen, are given to who is there.
+    Give(Vec<u64>),
     /// It is known what became of texts that were taken back.
     Settled(Vec<SettledWithdrawal>),
     /// A message that is kept for the history only is there.

@@ -83,9 +83,9 @@ pub use questions::{QuestionId, ReadingProof};
 pub use redial::AfterLoss;
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
-    AcceptPolicy, DialOptions, DialOutcome, ExitRequest, HistoryPolicy, InputOrigin, KeyExchange, KeyFor,
-    KeyOrigin, KeyReplacement, KeygenCause, ListenOptions, NameOrigin, NewKey, NoReply, NotifyContent,
-    NotifyPolicy, NotifyWhen, Origin, OwnKey, OwnName, Protocol, ReceiptDue, TrustLevel,
+    AcceptPolicy, Audience, DialOptions, DialOutcome, ExitRequest, HeldMessage, HistoryPolicy, InputOrigin,
+    KeyExchange, KeyFor, KeyOrigin, KeyReplacement, KeygenCause, ListenOptions, NameOrigin, NewKey, NoReply,
+    NotifyContent, NotifyPolicy, NotifyWhen, Origin, OwnKey, OwnName, Protocol, ReceiptDue, TrustLevel,
 };
 
 /// Conversations of one account with any number of peers.
@@ -135,6 +135,7 @@ pub struct Chat {
     history_days: Option<u32>,
     /// Messages that are kept on disk until the other side has them, where there is a store.
     kept: Option<KeptMessages>,
+    audience: Audience,
     /// Why nothing is kept, where that is not for want of a key.
     unopened_store: Option<UnopenedStore>,
     /// Moment at which each known peer that has left was last seen in this session.
@@ -248,6 +249,7 @@ impl Chat {
             history_policy: HistoryPolicy::default(),
             history_days: None,
             kept: None,
+            audience: Audience::default(),
             unopened_store: None,
             last_seen: BTreeMap::new(),
             notify: NotifyPolicy::default(),
@@ -348,6 +350,11 @@ impl Chat {
     /// mean for ever.
     pub fn set_history(&mut self, policy: HistoryPolicy, days: Option<u32>) {
         (self.history_policy, self.history_days) = (policy, days);
+    }
+
+    /// Sets whether somebody sees what comes; by default somebody does.
+    pub fn set_audience(&mut self, audience: Audience) {
+        self.audience = audience;
     }
 
     /// Sets the initial value of `:notify`.
@@ -457,6 +464,8 @@ impl Chat {
             }
             Input::Shown(due) => self.handle_shown(due),
             Input::NeverGiven(dues) => self.note_never_given(&dues),
+            Input::Audience(audience) => self.audience = audience,
+            Input::Giving(held) => self.give(&held),
             Input::NotShown(due) => self.with_session_of(due, |session| session.forgo(due.upto)),
             Input::Messages { pairs, history, seed, put_aside } => {
                 if let Some(why) = put_aside {

@@ -10,7 +10,7 @@ use super::command::{ParsedLine, parse_line};
 use super::conversation::Conversation;
 use super::kept::KeptMessages;
 use super::notice::{Message, author};
-use super::types::{NoReply, Origin, PeerId, TrustLevel};
+use super::types::{Audience, NoReply, Origin, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::delivery::MessageState;
 use crate::ids::{ConnId, FaceId};
@@ -165,6 +165,11 @@ impl Presence {
 }
 
 impl Chat {
+    /// Whether somebody sees what comes.
+    pub(crate) fn audience(&self) -> Audience {
+        self.audience
+    }
+
     /// Content of the prompt of the own face.
     #[must_use]
     pub fn view(&self) -> PromptView {

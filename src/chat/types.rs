@@ -454,6 +454,25 @@ pub struct ReceiptDue {
     pub upto: Count,
 }
 
+/// Message that nobody has been given, and that somebody is about to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeldMessage {
+    /// Its number here.
+    pub number: u64,
+    /// Its receipt.
+    pub due: ReceiptDue,
+}
+
+/// Presence of somebody who sees each message as it comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Audience {
+    /// Somebody may have seen what has come: the program may be killed as it shows that.
+    #[default]
+    Present,
+    /// Nobody sees anything before it is given to somebody ([`Input::Giving`](super::Input)).
+    Absent,
+}
+
 /// Setting of `:notify`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotifyPolicy {

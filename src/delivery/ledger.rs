@@ -280,13 +280,10 @@ impl Ledger {
     }
 
     /// Takes a text of the peer: the next is kept until it is shown.
-    pub fn receive(&mut self, peer: Fingerprint, seq: u64, typed: UnixMs, text: &[u8]) -> Reception {
-        let reception = self.advance(peer, seq, hash_of(text));
+    pub fn receive(&mut self, peer: Fingerprint, seq: u64, row: InboxRow) -> Reception {
+        let reception = self.advance(peer, seq, hash_of(&row.text));
         if reception == Reception::New {
-            self.change(
-                peer,
-                PairChange::Receive(seq, InboxRow { typed, text: text.into(), exposure: Exposure::Possible }),
-            );
+            self.change(peer, PairChange::Receive(seq, row));
         }
         reception
     }
@@ -363,11 +360,17 @@ impl Ledger {
             .flat_map(|(peer, entry)| entry.pair.inbox.iter().map(move |(seq, row)| (*peer, *seq, row)))
     }
 
+    /// A message of the peer that is not known to be shown.
+    #[must_use]
+    pub fn unshown_row(&self, peer: Fingerprint, number: PairNumber) -> Option<&InboxRow> {
+        let pair = self.pair(peer)?;
+        let is_current = pair.inbound.is_some_and(|inbound| inbound.epoch == number.epoch);
+        pair.inbox.get(&number.seq).filter(|_| is_current)
+    }
+
     /// Takes note whether somebody may have seen a message that is not known to be shown.
     pub fn set_exposure(&mut self, peer: Fingerprint, number: PairNumber, exposure: Exposure) {
-        let Some(pair) = self.pair(peer) else { return };
-        let is_current = pair.inbound.is_some_and(|inbound| inbound.epoch == number.epoch);
-        if let Some(row) = pair.inbox.get(&number.seq).filter(|row| is_current && row.exposure != exposure) {
+        if let Some(row) = self.unshown_row(peer, number).filter(|row| row.exposure != exposure) {
             let row = InboxRow { exposure, ..row.clone() };
             self.change(peer, PairChange::Expose(number.seq, row));
         }

@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{
-    Content, Epoch, Inbound, Ledger, MessageState, Pairs, Reception, Resume, ResumeNews, Withdrawal,
-    WithdrawalOutcome,
+    Content, Epoch, Exposure, Inbound, InboxRow, Ledger, MessageState, Pairs, Reception, Resume, ResumeNews,
+    Withdrawal, WithdrawalOutcome,
 };
 use crate::crypto::{Fingerprint, Seed};
 use crate::fuzz::Choices;
 use crate::time::UnixMs;
+use crate::wire::PairNumber;
 
 /// Most messages that are on their way at once.
 const WINDOW: u64 = 4;
@@ -147,7 +148,8 @@ impl Node {
         }
     }
 
-    /// Starts again from the disk: what was not shown is shown, marked.
+    /// Starts again from the disk: what was not shown is shown, marked where somebody may have seen
+    /// it.
     fn start(&mut self, own: u8) {
         self.starts += 1;
         let seed = Seed::new([own, self.starts].repeat(16).try_into().expect("32 bytes"));
@@ -156,13 +158,19 @@ impl Node {
         self.show_unseen(Mark::Again);
     }
 
-    /// Shows what was not shown. That is written with the next commit: what dies before shows it
-    /// again.
+    /// Shows what was not shown, once it is on disk that somebody may see it. That it was is
+    /// written with the next commit: what dies before shows it again.
     fn show_unseen(&mut self, mark: Mark) {
         let Some(Inbound { epoch, .. }) = self.ledger.inbound(self.peer) else { return };
-        let unseen: Vec<_> = self.ledger.unshown().map(|(_, seq, row)| (seq, text_of(&row.text))).collect();
-        for (seq, text) in unseen {
-            self.seen.push((text, mark == Mark::Again));
+        let unseen: Vec<_> =
+            self.ledger.unshown().map(|(_, seq, row)| (seq, text_of(&row.text), row.exposure)).collect();
+        for (seq, ..) in &unseen {
+            let number = PairNumber { epoch, seq: *seq };
+            self.ledger.set_exposure(self.peer, number, Exposure::Possible);
+        }
+        self.commit();
+        for (seq, text, exposure) in unseen {
+            self.seen.push((text, mark == Mark::Again && exposure == Exposure::Possible));
             self.ledger.shown(self.peer, epoch, seq);
         }
     }
@@ -251,7 +259,9 @@ impl Node {
                 }
             }
             Record::Text(seq, text) => {
-                let reception = self.ledger.receive(self.peer, seq, UnixMs(0), text.as_bytes());
+                let exposure = if display == Display::Waits { Exposure::None } else { Exposure::Possible };
+                let row = InboxRow { typed: UnixMs(0), text: text.as_bytes().into(), exposure };
+                let reception = self.ledger.receive(self.peer, seq, row);
                 assert_ne!(reception, Reception::OutOfOrder, "{seq} {text}");
                 self.commit();
                 self.send(Record::Kept(seq));

@@ -88,7 +88,7 @@ pub enum Exposure {
     /// Somebody may: the program may have ended as it was shown.
     #[default]
     Possible,
-    /// Nobody: the program ended in order, and had given it to nobody.
+    /// Nobody: it was given to nobody.
     None,
 }
 

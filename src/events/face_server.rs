@@ -86,10 +86,17 @@ impl FaceServer {
                 LocalEvent::Lost(conn) => self.set_stage(conn, Stage::Gone),
             }
         }
+        for served in self.faces.values_mut() {
+            served.carry_out(app);
+        }
+        tell_audience(app);
+        let wanted = app.sink().take_wanted();
+        if !wanted.is_empty() {
+            app.handle(Input::Giving(wanted));
+        }
         let conns: Vec<_> = self.faces.keys().copied().collect();
         for conn in conns {
             if let Some(served) = self.faces.get_mut(&conn) {
-                served.carry_out(app);
                 served.flush(app, conn);
                 if served.is_over(app) {
                     let face = served.face;
@@ -98,6 +105,7 @@ impl FaceServer {
                 }
             }
         }
+        tell_audience(app);
     }
 
     /// Tells every process that the owner ends, and which of its texts were not sent.
@@ -175,6 +183,14 @@ impl FaceServer {
         if let Some(served) = self.faces.get_mut(&conn) {
             served.stage = stage;
         }
+    }
+}
+
+/// Tells whether somebody sees what comes from here on.
+fn tell_audience<S: NoticeSink>(app: &mut App<ServedSink<S>>) {
+    let audience = app.sink().audience();
+    if app.chat().audience() != audience {
+        app.handle(Input::Audience(audience));
     }
 }
 

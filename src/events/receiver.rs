@@ -56,6 +56,11 @@ impl Receiver {
         is_given
     }
 
+    /// Whether it has a message about which it has said nothing.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.given().any(|one| one.number == number)
+    }
+
     /// Takes note that it has shown a message. Returns whether it had it.
     pub(super) fn show(&mut self, number: u64) -> bool {
         self.in_hand.extract_if(.., |_, one| one.number == number && one.stage == Stage::Given).count() > 0

@@ -10,9 +10,10 @@ use super::{Id, MessageEvent, OutputEvent, from_notice};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::unix_ms;
 use crate::chat::{
-    Arrival, Chat, DeliveryReport, Export, ExportError, Message, Notice, QuestionId, ReceiptDue,
-    ReturnedLine, SentMessage,
+    Arrival, Audience, Chat, DeliveryReport, Export, ExportError, HeldMessage, Message, Notice, QuestionId,
+    ReceiptDue, ReturnedLine, SentMessage,
 };
+use crate::delivery::Exposure;
 use crate::ids::FaceId;
 use crate::limits::{OUTPUT_BACKLOG_BYTES, OWED_BYTES};
 use crate::text::safe::SafeText;
@@ -42,6 +43,8 @@ struct RemoteFace {
     encoder: JsonClient,
     pending: String,
     stage: FaceStage,
+    /// The last message that it got of those that nobody had shown; it gets them in order.
+    given_upto: u64,
 }
 
 /// How far a face is.
@@ -58,8 +61,20 @@ enum FaceStage {
 struct Owed {
     message: Message,
     due: ReceiptDue,
+    release: Release,
     /// Faces that got it.
     given_to: BTreeSet<FaceId>,
+}
+
+/// Whether a message may be given to a face.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Release {
+    /// The disk says that nobody has seen it.
+    Held,
+    /// The same, and a face waits for it.
+    Wanted,
+    /// The disk says that somebody may.
+    Free,
 }
 
 pub(crate) struct ServedSink<S> {
@@ -70,17 +85,20 @@ pub(crate) struct ServedSink<S> {
     /// By the number of the message.
     owed: BTreeMap<u64, Owed>,
     owed_bytes: usize,
+    /// Held messages that a face waits for.
+    wanted: Vec<HeldMessage>,
 }
 
 impl<S: NoticeSink> ServedSink<S> {
     pub(crate) fn new(own: S, use_of_own: OwnFace) -> Self {
         let (faces, owed) = (BTreeMap::new(), BTreeMap::new());
-        Self { own, use_of_own, faces, receiver: None, owed, owed_bytes: 0 }
+        Self { own, use_of_own, faces, receiver: None, owed, owed_bytes: 0, wanted: Vec::new() }
     }
 
     pub(crate) fn add_face(&mut self, face: FaceId) {
         let encoder = JsonClient::at_socket(FaceRole::default());
-        self.faces.insert(face, RemoteFace { encoder, pending: String::new(), stage: FaceStage::Unknown });
+        let (pending, stage) = (String::new(), FaceStage::Unknown);
+        self.faces.insert(face, RemoteFace { encoder, pending, stage, given_upto: 0 });
     }
 
     pub(crate) fn remove_face(&mut self, face: FaceId) {
@@ -103,6 +121,7 @@ impl<S: NoticeSink> ServedSink<S> {
         if let Some(remote) = self.faces.get_mut(&face) {
             remote.encoder.set_role(role);
             remote.stage = FaceStage::Open;
+            remote.given_upto = self.owed.last_key_value().map_or(0, |(number, _)| *number);
         }
         Ok(())
     }
@@ -124,10 +143,11 @@ impl<S: NoticeSink> ServedSink<S> {
         match remote.encoder.role() {
             FaceRole::Receiver => self.give_owed(),
             FaceRole::Prompt | FaceRole::Program => {
-                for Owed { message, given_to, .. } in self.owed.values_mut() {
-                    remote.show(&Notice::Message(message.clone()));
-                    given_to.insert(face);
+                remote.given_upto = 0;
+                for (number, owed) in &mut self.owed {
+                    self.wanted.extend(owed.want(*number));
                 }
+                self.give_in_order();
             }
             FaceRole::Sender => {}
         }
@@ -137,11 +157,58 @@ impl<S: NoticeSink> ServedSink<S> {
     fn give_owed(&mut self) {
         let Some(receiver) = &mut self.receiver else { return };
         let Some(remote) = self.faces.get_mut(&receiver.face) else { return };
-        for owed in self.owed.values_mut() {
+        for (number, owed) in &mut self.owed {
             if receiver.give(&owed.message) {
-                remote.give(&owed.message, owed.due);
-                owed.given_to.insert(receiver.face);
+                self.wanted.extend(owed.want(*number));
+                owed.give_to(receiver.face, remote);
             }
+        }
+    }
+
+    /// Gives the faces that show messages what they have not got, up to one that waits for the
+    /// disk.
+    fn give_in_order(&mut self) {
+        for (face, remote) in self.faces.iter_mut().filter(|(_, remote)| remote.is_audience()) {
+            for (number, owed) in self.owed.range_mut(remote.given_upto + 1..) {
+                if owed.release != Release::Free {
+                    break;
+                }
+                remote.show(&Notice::Message(owed.message.clone()));
+                owed.given_to.insert(*face);
+                remote.given_upto = *number;
+            }
+        }
+    }
+
+    /// Takes a message that nobody has shown, and gives it to who wants it and may have it.
+    fn owe(&mut self, message: &Message, due: ReceiptDue, release: Release) {
+        let number = message.number;
+        self.owed_bytes += message.text.len();
+        let mut owed = Owed { message: message.clone(), due, release, given_to: BTreeSet::new() };
+        if self.faces.values().any(RemoteFace::is_audience) {
+            self.wanted.extend(owed.want(number));
+        }
+        if let Some(receiver) = &mut self.receiver
+            && let Some(remote) = self.faces.get_mut(&receiver.face)
+            && receiver.give(message)
+        {
+            self.wanted.extend(owed.want(number));
+            owed.give_to(receiver.face, remote);
+        }
+        self.owed.insert(number, owed);
+        self.give_in_order();
+    }
+
+    /// Takes the held messages that a face waits for.
+    pub(crate) fn take_wanted(&mut self) -> Vec<HeldMessage> {
+        std::mem::take(&mut self.wanted)
+    }
+
+    /// Whether somebody sees each message as it comes.
+    pub(crate) fn audience(&self) -> Audience {
+        match self.use_of_own {
+            OwnFace::OnlyTells if !self.faces.values().any(RemoteFace::is_audience) => Audience::Absent,
+            OwnFace::OnlyTells | OwnFace::Shows => Audience::Present,
         }
     }
 
@@ -200,9 +267,10 @@ impl<S: NoticeSink> ServedSink<S> {
         if let Some(receiver) = receiver.filter(|receiver| receiver.face == face) {
             return receiver.awaits_report();
         }
-        let is_awaited =
-            |owed: &Owed| owed.given_to.contains(&face) && is_reported_by_all(receiver, &owed.message);
-        self.owed.values().any(is_awaited)
+        let is_audience = self.faces.get(&face).is_some_and(RemoteFace::is_audience);
+        let is_its =
+            |owed: &Owed| owed.given_to.contains(&face) || is_audience && owed.release == Release::Wanted;
+        self.owed.values().any(|owed| is_its(owed) && is_reported_by_all(receiver, &owed.message))
     }
 
     /// Whether a prompt is at a face.
@@ -258,7 +326,32 @@ impl<S: NoticeSink> ServedSink<S> {
     }
 }
 
+impl Owed {
+    /// Makes a held message one that a face waits for.
+    fn want(&mut self, number: u64) -> Option<HeldMessage> {
+        let is_held = self.release == Release::Held;
+        is_held.then(|| {
+            self.release = Release::Wanted;
+            HeldMessage { number, due: self.due }
+        })
+    }
+
+    /// Gives it to the receiver, unless it waits for the disk.
+    fn give_to(&mut self, face: FaceId, remote: &mut RemoteFace) {
+        if self.release == Release::Free {
+            remote.give(&self.message, self.due);
+            self.given_to.insert(face);
+        }
+    }
+}
+
 impl RemoteFace {
+    /// Whether it shows messages to somebody as they come.
+    fn is_audience(&self) -> bool {
+        self.stage != FaceStage::Unknown
+            && matches!(self.encoder.role(), FaceRole::Prompt | FaceRole::Program)
+    }
+
     fn show(&mut self, notice: &Notice) {
         self.pending += &self.encoder.notice(notice, now());
     }
@@ -282,25 +375,32 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
         if !is_message || self.use_of_own == OwnFace::Shows {
             self.own.show(notice, due.filter(|_| !is_owed));
         }
-        let mut given_to = BTreeSet::new();
-        for (face, remote) in self.open_faces() {
-            // The receiver is given its own below.
-            if !is_message || !matches!(remote.encoder.role(), FaceRole::Sender | FaceRole::Receiver) {
-                remote.show(notice);
-                given_to.extend(is_owed.then_some(face));
-            }
-        }
         if let Some((message, due)) = owed {
-            self.owed_bytes += message.text.len();
-            if let Some(receiver) = &mut self.receiver
-                && let Some(remote) = self.faces.get_mut(&receiver.face)
-                && receiver.give(&message)
-            {
-                remote.give(&message, due);
-                given_to.insert(receiver.face);
-            }
-            self.owed.insert(message.number, Owed { message, due, given_to });
+            return self.owe(&message, due, Release::Free);
         }
+        for (_, remote) in self.open_faces().filter(|(_, remote)| !is_message || remote.is_audience()) {
+            remote.show(notice);
+        }
+    }
+
+    fn hold(&mut self, message: &Message, due: ReceiptDue) {
+        self.owe(message, due, Release::Held);
+    }
+
+    fn give(&mut self, numbers: &[u64], exposure: Exposure) {
+        for number in numbers {
+            let Some(owed) = self.owed.get_mut(number) else { continue };
+            owed.release = Release::Free;
+            if exposure == Exposure::Possible {
+                owed.message.mark_again();
+            }
+            if let Some(receiver) = self.receiver.as_ref().filter(|receiver| receiver.has(*number))
+                && let Some(remote) = self.faces.get_mut(&receiver.face)
+            {
+                owed.give_to(receiver.face, remote);
+            }
+        }
+        self.give_in_order();
     }
 
     fn show_to(&mut self, face: FaceId, notice: &Notice) {

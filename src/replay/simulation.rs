@@ -381,7 +381,9 @@ impl Host for SimHost<'_> {
                 return Some(Input::Committed(Ok(())));
             }
             // These leave no trace in a transcript.
-            Effect::EndFace(_)
+            Effect::Hold(..)
+            | Effect::Give { .. }
+            | Effect::EndFace(_)
             | Effect::QuestionRead(_)
             | Effect::Alert(_)
             | Effect::CloseLog

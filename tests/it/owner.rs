@@ -265,7 +265,8 @@ fn what_a_prompt_prints_as_its_input_ends_is_not_printed_again_by_the_next() {
     for times in [1, 0] {
         let mut prompt = alice.run(&["--plain"], Stdio::null());
         assert_eq!(prompt.ends(), 0);
-        assert_eq!(prompt.output().matches("unseen (again)").count(), times, "{}", prompt.output());
+        assert_eq!(prompt.output().matches("bob says: unseen").count(), times, "{}", prompt.output());
+        assert!(!prompt.output().contains("(again)"), "nobody can have seen it: {}", prompt.output());
     }
 }
 
@@ -679,7 +680,56 @@ fn what_waits_behind_a_message_that_a_taker_has_is_not_marked_however_the_taker_
 }
 
 #[test]
-fn what_nobody_has_seen_is_not_marked_after_a_clean_end_and_what_somebody_may_have_is() {
+fn what_a_taker_was_not_given_is_not_marked_after_a_kill_of_the_owner() {
+    let (home, mut owner, at) = served("alice", "test-1.pem");
+    let mut bob = Home::with_key("bob", "test-2.pem").start(&["--json", "--connect", &at]);
+    bob.sees(r#""event":"connected""#);
+    home.answer(&["peers", "trust", "bob", &Home::with_key("bob", "test-2.pem").fingerprint()]);
+    let slow =
+        home.run(&["recv", "-v", "--exec", "cat; echo; exec tail --pid=$PPID -f /dev/null"], Stdio::null());
+    slow.complains("taking the messages of this home");
+    for (text, upto) in [("one", 1), ("two", 2), ("three", 3)] {
+        bob.types(&json!({ "say": text, "to": "alice" }).to_string());
+        bob.sees(&format!(r#""upto":{upto}"#));
+    }
+    slow.sees("one");
+    owner.signal(Signal::KILL);
+    owner.ends();
+    let serve = home.run(&["serve", "--listen", "127.0.0.1:0"], Stdio::null());
+    serve.listens_at();
+    let args = ["recv", "--count", "3", "--exec", r#"echo "$(cat), again: $RSACHAT_AGAIN""#];
+    let mut next = home.run(&args, Stdio::null());
+    assert_eq!(next.ends(), 0, "{}", next.complaints());
+    assert_eq!(next.output(), "one, again: yes\ntwo, again: \nthree, again: \n");
+}
+
+#[test]
+fn what_comes_while_a_command_has_the_home_open_is_not_marked_however_that_ends() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let (bob, _serves, at) = served("bob", "test-2.pem");
+        let alice = Home::with_key("alice", "test-1.pem");
+        bob.answer(&["peers", "add", "alice", &alice.fingerprint()]);
+        alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+        // Nobody is at bob's who shows it.
+        let mut keeps = alice.run(&["send", &at, "--to", "bob", "--keep", "-m", "here"], Stdio::null());
+        alice.is_served();
+        let mut watcher = Caller::of(&alice);
+        watcher.orders(&json!({ "id": 1, "face": "sender" }));
+        watcher.sees(&json!({ "event": "delivered" }));
+        let mut other = Caller::of(&bob);
+        other.orders(&json!({ "say": "answer", "to": "alice" }));
+        other.sees(&json!({ "event": "delivered", "to": "alice" }));
+        keeps.signal(signal);
+        keeps.ends();
+        let mut prompt = alice.run(&["--plain"], Stdio::null());
+        prompt.ends();
+        assert!(prompt.output().contains("bob says: answer"), "{signal:?}: {}", prompt.output());
+        assert!(!prompt.output().contains("(again)"), "{signal:?}: {}", prompt.output());
+    }
+}
+
+#[test]
+fn what_nobody_has_seen_is_not_marked_however_the_owner_ends_and_what_somebody_may_have_is() {
     let home = Home::with_key("alice", "test-1.pem");
     let serve =
         || home.run(&["serve", "--json", "--listen", "127.0.0.1:0", "--name", "alice"], Stdio::null());
@@ -696,9 +746,9 @@ fn what_nobody_has_seen_is_not_marked_after_a_clean_end_and_what_somebody_may_ha
     while watcher.next().is_some() {}
     bob.types(r#"{"say":"did you see this?","to":"alice"}"#);
     bob.sees(r#""event":"delivered""#);
-    for _ in 0..2 {
-        owner.signal(Signal::TERM);
-        assert_eq!(owner.ends(), 0);
+    for signal in [Signal::KILL, Signal::TERM, Signal::KILL, Signal::TERM] {
+        owner.signal(signal);
+        owner.ends();
         owner = serve();
         owner.listens_at();
     }

@@ -10,10 +10,10 @@ use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, ReturnCause};
 use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage, UnopenedStore};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
-use crate::chat::types::{PeerId, ReceiptDue};
+use crate::chat::types::{Audience, HeldMessage, PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, Seed};
 use crate::delivery::{
-    Content, EnqueueError, Exposure, MessageState, Pairs, Reception, StoreBatch, StoredHistory,
+    Content, EnqueueError, Exposure, InboxRow, MessageState, Pairs, Reception, StoreBatch, StoredHistory,
     WaitingMessage,
 };
 use crate::ids::ConnId;
@@ -31,7 +31,8 @@ impl Chat {
             .filter_map(|(peer, seq, row)| {
                 let number = PairNumber { epoch: kept.ledger.inbound(peer)?.epoch, seq };
                 let (sent, text, exposure) = (row.typed, row.text.to_vec(), row.exposure);
-                Some((peer, number, AfterCommit::ShowEarlier { peer, number, sent, text, exposure }))
+                let step = AfterCommit::ShowEarlier { peer, number, sent, text, exposure };
+                Some((ReceiptDue { conn: None, peer: Some(peer), upto: Count::Pair(number) }, step))
             })
             .collect();
         self.account.keep_messages();
@@ -39,12 +40,11 @@ impl Chat {
         self.forget_old_history();
         self.expire_kept();
         self.call_standing();
-        for (peer, number, show) in unshown {
-            if let Some(kept) = &mut self.kept {
-                // From here on somebody may see it.
-                kept.ledger.set_exposure(peer, number, Exposure::Possible);
-                kept.next.push(show);
+        for (due, step) in unshown {
+            if self.audience == Audience::Present {
+                self.set_exposure(&due, Exposure::Possible);
             }
+            self.after_commit(step);
         }
     }
 
@@ -66,10 +66,30 @@ impl Chat {
     /// Takes note, as the program ends, of messages that were given to nobody.
     pub(crate) fn note_never_given(&mut self, dues: &[ReceiptDue]) {
         for due in dues {
-            if let (Some(kept), Some(peer), Count::Pair(number)) = (&mut self.kept, due.peer, due.upto) {
-                kept.ledger.set_exposure(peer, number, Exposure::None);
-            }
+            self.set_exposure(due, Exposure::None);
         }
+    }
+
+    /// Takes note that somebody is about to see held messages: they are given once that is on disk.
+    pub(crate) fn give(&mut self, held: &[HeldMessage]) {
+        for message in held {
+            self.set_exposure(&message.due, Exposure::Possible);
+        }
+        self.after_commit(AfterCommit::Give(held.iter().map(|message| message.number).collect()));
+    }
+
+    fn set_exposure(&mut self, due: &ReceiptDue, exposure: Exposure) {
+        if let (Some(kept), Some(peer), Count::Pair(number)) = (&mut self.kept, due.peer, due.upto) {
+            kept.ledger.set_exposure(peer, number, exposure);
+        }
+    }
+
+    /// Whether it is on disk that nobody has seen a message.
+    pub(crate) fn is_unexposed(&self, due: &ReceiptDue) -> bool {
+        let (Some(kept), Some(peer), Count::Pair(number)) = (&self.kept, due.peer, due.upto) else {
+            return false;
+        };
+        kept.ledger.unshown_row(peer, number).is_some_and(|row| row.exposure == Exposure::None)
     }
 
     /// The peer, where messages to it are kept: one that was chosen, whose program can do the same
@@ -209,6 +229,9 @@ impl Chat {
                 }
                 // The next `Resume` tells again.
                 AfterCommit::Settled(_) => {}
+                AfterCommit::Give(numbers) => {
+                    self.effects.push(Effect::Give { numbers, exposure: Exposure::Possible });
+                }
                 AfterCommit::Remembered => is_forgotten = true,
                 AfterCommit::ToAll(text) => self.show_to_all(text.without_kept()),
             }
@@ -277,6 +300,9 @@ impl Chat {
                 self.tell_taken_back(peer, &withdrawals, WithdrawalReason::Expired);
             }
             AfterCommit::Settled(settled) => self.tell_settled(&settled),
+            AfterCommit::Give(numbers) => {
+                self.effects.push(Effect::Give { numbers, exposure: Exposure::None });
+            }
             AfterCommit::Remembered => {}
             AfterCommit::ToAll(text) => self.show_to_all(text),
         }
@@ -457,7 +483,12 @@ impl Chat {
         if kept.retry_at.is_some() {
             return self.close_unheard(conn, ByeReason::OutputFailed);
         }
-        match kept.ledger.receive(peer, number.seq, sent, &text) {
+        let exposure = match self.audience {
+            Audience::Present => Exposure::Possible,
+            Audience::Absent => Exposure::None,
+        };
+        let row = InboxRow { typed: sent, text: text.as_slice().into(), exposure };
+        match kept.ledger.receive(peer, number.seq, row) {
             Reception::New => {
                 self.keep_received(peer, &text);
                 self.after_commit(AfterCommit::Show { conn, peer, number, sent, text });

@@ -96,7 +96,11 @@ impl Chat {
         let is_korean_windows = cp949::is_likely(&message.text);
         let name = message.name.clone();
         self.match_answer(id, &message);
-        self.effects.push(Effect::Show(Notice::Message(message), Some(due)));
+        self.effects.push(if self.is_unexposed(&due) {
+            Effect::Hold(message, due)
+        } else {
+            Effect::Show(Notice::Message(message), Some(due))
+        });
         if is_korean_windows && self.is_first_other_encoding(id) {
             self.effects.warn(Warning::KoreanWindows { name });
         }

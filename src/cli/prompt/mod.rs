@@ -17,7 +17,7 @@ use crate::app::recorder::Recorder;
 use crate::app::sandbox::Confinement;
 use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
 use crate::chat::{
-    AcceptPolicy, CallOptions, Chat, DialOutcome, ExitRequest, FirstCaller, Input, InputOrigin,
+    AcceptPolicy, Audience, CallOptions, Chat, DialOutcome, ExitRequest, FirstCaller, Input, InputOrigin,
     ListenOptions, Notice, NotifyPolicy, Warning,
 };
 use crate::config::{SettingSources, Settings};
@@ -135,6 +135,7 @@ fn try_start(
     chat.set_callers(config.callers);
     if !is_attended {
         chat.set_first_caller(FirstCaller::Nobody);
+        chat.set_audience(Audience::Absent);
     } else if !edited && (args.json || !io::stdin().is_terminal()) {
         chat.set_input(InputOrigin::Stream);
         if !args.anybody {

@@ -14,7 +14,7 @@ use crate::app::error::{AppError, code};
 use crate::app::event_loop::App;
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::chat::command::Command;
-use crate::chat::{AcceptPolicy, Backoff, CallOptions, Callee, OwnName, Protocol};
+use crate::chat::{AcceptPolicy, Audience, Backoff, CallOptions, Callee, OwnName, Protocol};
 use crate::cli::args::{self, Context};
 use crate::crypto::Fingerprint;
 use crate::events::face_server::FaceServer;
@@ -185,6 +185,7 @@ fn served_app(
     let mut chat = profile.chat(name, book, seats);
     let settings = context.settings.resolve();
     chat.set_history(settings.history, settings.history_days);
+    chat.set_audience(Audience::Absent);
     let home = context.global.home.clone();
     let reporter = EventReporter { form: format, severity: Severity::Passes, home };
     let sink = ServedSink::new(reporter, OwnFace::OnlyTells);
