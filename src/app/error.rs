@@ -51,11 +51,10 @@ impl DialOutcome {
     /// Exit code of a command whose connection ended so.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
-            Self::NotCalled => code::USAGE,
             Self::Unreachable | Self::ListenFailed => code::MACHINE,
             Self::Refused => code::REFUSED,
             Self::Lost | Self::PeerLeftEarly => code::LOST,
-            Self::Failed => code::FAILED,
+            Self::NotCalled | Self::Failed => code::FAILED,
             Self::Left | Self::Done => 0,
         }
     }
@@ -126,10 +125,13 @@ pub(crate) fn hint_at_home(hint: &str, home: Option<&Path>) -> String {
         format!("'{}'", home.replace('\'', r"'\''"))
     };
     let word = SafeText::line(&word);
-    ["history", "home", "key", "peers"].into_iter().fold(hint.to_owned(), |hint, subcommand| {
-        let at_home = format!("rsachat --home {word} {subcommand} ");
-        hint.replace(&format!("rsachat {subcommand} "), &at_home)
-    })
+    ["history", "home", "key", "outbox", "peers", "recv", "send"].into_iter().fold(
+        hint.to_owned(),
+        |hint, subcommand| {
+            let at_home = format!("rsachat --home {word} {subcommand} ");
+            hint.replace(&format!("rsachat {subcommand} "), &at_home)
+        },
+    )
 }
 
 /// A file error that names the folder that is missing.

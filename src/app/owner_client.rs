@@ -30,6 +30,9 @@ const SILENCE_MS: u64 = 400;
 /// Time between two attempts to open a store that another process has open.
 const RETRY: Duration = Duration::from_millis(20);
 
+/// Id of the only order of a process that gives one.
+const CARRIED_OUT: &str = "order";
+
 /// Reason why nothing more comes of an owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum OwnerFault {
@@ -215,6 +218,32 @@ impl OwnerClient {
     pub(crate) fn order(&mut self, order: &Value) {
         self.net.send(self.conn, format!("{order}\n").into_bytes());
         self.silent_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Gives one order as a process that sends. Returns the events that follow from it, and whether
+    /// it was accepted.
+    ///
+    /// # Errors
+    /// When the owner ends before it answers, or does not answer.
+    pub(crate) fn carry_out(mut self, mut order: Value) -> Result<(Vec<Value>, bool), AppError> {
+        self.order(&json!({ "face": "sender" }));
+        if let Some(order) = order.as_object_mut() {
+            order.insert("id".to_owned(), json!(CARRIED_OUT));
+        }
+        self.order(&order);
+        let mut answers = Vec::new();
+        loop {
+            let events = self.wait(None).map_err(|fault| match fault {
+                OwnerFault::Silent(process) => silent(process),
+                fault @ OwnerFault::Ended(_) => AppError::new(code::MACHINE, fault.to_string()),
+            })?;
+            answers.extend(events.into_iter().filter(|event| event.get("id") == Some(&json!(CARRIED_OUT))));
+            let reply = answers.pop_if(|event| event.get("event") == Some(&json!("reply")));
+            if let Some(reply) = reply {
+                self.close();
+                return Ok((answers, reply.get("ok") == Some(&json!(true))));
+            }
+        }
     }
 
     /// Bytes of orders that the owner has not taken.

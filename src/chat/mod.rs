@@ -70,6 +70,7 @@ pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
 pub use backoff::Backoff;
 pub use callee::{CallOptions, Callee, CalleeError};
 pub use export::{Export, ExportError, ExportTarget};
+pub(crate) use handlers::outbox;
 pub use io::{
     CommitTiming, DeliveryProgress, DeliveryReport, Effect, Input, ReturnCause, ReturnedLine, SentMessage,
 };

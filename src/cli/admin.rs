@@ -329,9 +329,7 @@ Examples:
 pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -> Result<u8, AppError> {
     let book = book_file::read(home)?;
     let callers = met_file::read(home);
-    let unknown = |name: &str| {
-        AppError::new(code::FAILED, format!("no peer is named {name}")).hint("rsachat peers list")
-    };
+    let unknown = |name: &str| args::unknown_peer(name, "rsachat peers list shows your book");
     let peer = |name: &str| book.find(name).ok_or_else(|| unknown(name));
     // Also who only called.
     let key = |name: &str| {

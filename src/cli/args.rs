@@ -330,7 +330,16 @@ pub(crate) fn check_callee(command: &Command, book: &Book) -> Result<(), AppErro
     match call.resolve(book, |name| Some(book.by_name(name)?.fingerprint)) {
         Ok(_) => Ok(()),
         Err(CalleeError::Blocked { name }) => Err(blocked(&name)),
-        Err(error) => Err(AppError::new(code::USAGE, error.to_string())),
+        Err(error) => Err(AppError::new(code_of_callee(&error), error.to_string())),
+    }
+}
+
+/// Exit code where nobody can be called: bad usage is what no book would make good.
+fn code_of_callee(error: &CalleeError) -> u8 {
+    match error {
+        CalleeError::Blocked { .. } | CalleeError::OtherKey { .. } => code::REFUSED,
+        CalleeError::Nobody { .. } | CalleeError::NoAddress { .. } => code::FAILED,
+        CalleeError::Address(_) | CalleeError::RawWire { .. } => code::USAGE,
     }
 }
 
@@ -360,12 +369,18 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 fn fingerprint_of(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
     let peer = book.find(name);
     let peer = peer.ok_or_else(|| {
-        AppError::new(code::FAILED, format!("no peer is named {}", name.escape_debug())).hint(
+        unknown_peer(
+            name,
             "rsachat peers list shows your book; --accept-new and --pin accept peers that are not in it",
         )
     })?;
     refuse_blocked(peer)?;
     Ok(peer.fingerprint)
+}
+
+/// A name that nobody in the book has.
+pub(crate) fn unknown_peer(name: &str, hint: &str) -> AppError {
+    AppError::new(code::FAILED, format!("no peer is named {name}")).hint(hint)
 }
 
 /// Refuses a blocked peer of the book: a block is ended by its own command only.

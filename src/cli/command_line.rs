@@ -24,9 +24,9 @@ Commands:
   send, ask         messages from standard input; a question and its answers
   recv, pipe        messages to standard output or a command; bytes, both ways
   serve, attach     the prompt without anybody at it; a prompt there
-  history, home     what was kept; everything of yours, to another machine
-  config, doctor    the settings; why a connection would not work
-  replay            conversations from files, played and checked
+  outbox, history   what waits for its receivers; what was kept
+  home, config      everything of yours, to another machine; the settings
+  doctor, replay    why a connection would not work; conversations from files
   completions, man  what Tab offers in your shell; the manual
 
 Options: --name NAME, --home DIR, --known-only, --plain, --json
@@ -34,12 +34,13 @@ Options: --name NAME, --home DIR, --known-only, --plain, --json
 ";
 
 /// Options of every command that mean nothing for some: there they are taken, and not shown.
-const UNUSED: [(&[&str], &[&str]); 11] = [
+const UNUSED: [(&[&str], &[&str]); 12] = [
     (&["key"], &["no_sandbox"]),
     (&["key", "new"], &["config"]),
     (&["key", "import"], &["config"]),
     (&["peers"], &["config", "passphrase_file", "passphrase_fd", "no_sandbox"]),
     (&["history"], &["config", "no_sandbox"]),
+    (&["outbox"], &["config", "no_sandbox"]),
     (&["home"], &["no_sandbox"]),
     (&["attach"], &["passphrase_file", "passphrase_fd"]),
     (&["replay"], &["home", "config", "passphrase_file", "passphrase_fd", "no_sandbox"]),

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::args::GlobalArgs;
-use crate::app::error::{AppError, code};
+use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::keyring::unlock;
-use crate::app::owner_client::{OwnerClient, OwnerFault, Watch, silent};
+use crate::app::owner_client::{OwnerClient, Watch};
 use crate::crypto::Fingerprint;
 use crate::delivery::Pair;
 use crate::net::Net;
@@ -31,7 +31,7 @@ pub(crate) fn forget(
     peer: &Fingerprint,
 ) -> Result<Forgotten, AppError> {
     if let Ok(owner) = OwnerClient::find(home, Net::new()?, Watch::AfterOrders)? {
-        return ask(owner, peer).map(|()| Forgotten::ByOwner);
+        return ask(owner, common, peer).map(|()| Forgotten::ByOwner);
     }
     let waiting = if MessageStore::has_rows_for(home, peer)? { waiting(home, common, peer)? } else { 0 };
     let lines = match waiting {
@@ -40,8 +40,7 @@ pub(crate) fn forget(
         more => format!("{more} lines wait"),
     };
     let message = format!("{lines} for {name}, who was not forgotten");
-    Err(AppError::new(code::FAILED, message)
-        .hint(format!("at a prompt, :outbox drop {name} drops what waits")))
+    Err(AppError::new(code::FAILED, message).hint(format!("rsachat outbox drop {name} drops what waits")))
 }
 
 /// Lines that wait for a peer. Those that were taken back are counted no more, which only the key
@@ -53,29 +52,14 @@ fn waiting(home: &Home, common: &GlobalArgs, peer: &Fingerprint) -> Result<usize
     Ok(pairs.get(peer).map_or(0, Pair::waiting_texts))
 }
 
-fn ask(mut owner: OwnerClient, peer: &Fingerprint) -> Result<(), AppError> {
-    owner.order(&json!({ "id": "forget", "command": "forget", "arguments": [peer.to_string()] }));
-    let mut refusal = None;
-    loop {
-        let events = owner.wait(None).map_err(|fault| match fault {
-            OwnerFault::Silent(process) => silent(process),
-            fault @ OwnerFault::Ended(_) => AppError::new(code::MACHINE, fault.to_string()),
-        })?;
-        for event in events.iter().filter(|event| event.get("id") == Some(&json!("forget"))) {
-            let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
-            match text("event") {
-                "warning" => refusal = Some(text("message").to_owned()),
-                "reply" if event.get("ok") == Some(&json!(true)) => {
-                    owner.close();
-                    return Ok(());
-                }
-                "reply" => {
-                    owner.close();
-                    let why = refusal.unwrap_or_else(|| "it was not forgotten".to_owned());
-                    return Err(AppError::new(code::FAILED, why));
-                }
-                _ => {}
-            }
-        }
+fn ask(owner: OwnerClient, common: &GlobalArgs, peer: &Fingerprint) -> Result<(), AppError> {
+    let (answers, is_forgotten) =
+        owner.carry_out(json!({ "command": "forget", "arguments": [peer.to_string()] }))?;
+    if is_forgotten {
+        return Ok(());
     }
+    let message = |event: &Value| Some(event.get("message")?.as_str()?.to_owned());
+    let why = answers.iter().filter_map(message).next_back();
+    let why = why.unwrap_or_else(|| "it was not forgotten".to_owned());
+    Err(AppError::new(code::FAILED, hint_at_home(&why, common.home.as_deref())))
 }

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 
-use super::args::GlobalArgs;
+use super::args::{GlobalArgs, unknown_peer};
 use crate::app::error::{AppError, code};
 use crate::app::json::json_line;
 use crate::app::keyring::unlock;
@@ -88,11 +88,15 @@ pub(crate) struct Which {
 
 pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &HistoryCommand) -> Result<u8, AppError> {
     let book = book_file::read(home)?;
+    let peer = match task {
+        HistoryCommand::Search { which, .. }
+        | HistoryCommand::Export { which, .. }
+        | HistoryCommand::Delete { which, .. } => which.fingerprint(&book)?,
+    };
     let Some(mut store) = open(home, common)? else { return nothing(task) };
     let printer = |json| Printer { book: &book, json };
     match task {
-        HistoryCommand::Search { text, which, count, json } => {
-            let peer = which.fingerprint(&book)?;
+        HistoryCommand::Search { text, count, json, .. } => {
             let found = store.history()?.search(text, *count, peer.as_ref())?;
             if found.entries.is_empty() {
                 return nothing(task);
@@ -100,14 +104,13 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &HistoryCommand) -> Re
             let printer = printer(*json);
             found.entries.iter().try_for_each(|entry| printer.print(entry))?;
         }
-        HistoryCommand::Export { which, json } => {
-            let (peer, printer) = (which.fingerprint(&book)?, printer(*json));
+        HistoryCommand::Export { json, .. } => {
+            let printer = printer(*json);
             store.history()?.each(peer.as_ref(), |entry| printer.print(&entry))?;
         }
-        HistoryCommand::Delete { which, older_than, all: _ } => {
+        HistoryCommand::Delete { older_than, .. } => {
             let age_ms = older_than.map(|days| u64::from(days) * DAY_MS);
             let before = age_ms.map(|age| UnixMs(unix_ms().saturating_sub(age)));
-            let peer = which.fingerprint(&book)?;
             let gone = store.forget_history(peer.as_ref(), before).map_err(|failed| failed.why)?;
             say_gone(gone)?;
         }
@@ -157,9 +160,7 @@ impl Which {
         // Who was forgotten has no name any more.
         let known = known.or_else(|| peer.parse().ok());
         known.map(Some).ok_or_else(|| {
-            let what = format!("no peer is named {}", peer.escape_debug());
-            AppError::new(code::FAILED, what)
-                .hint("rsachat peers list shows your book; a fingerprint works as well")
+            unknown_peer(peer, "rsachat peers list shows your book; a fingerprint works as well")
         })
     }
 }

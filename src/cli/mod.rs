@@ -11,6 +11,7 @@ mod forget;
 mod history;
 mod home;
 mod installed;
+mod outbox;
 mod pictures;
 mod pipe;
 mod prompt;
@@ -69,6 +70,8 @@ enum Subcommand {
     /// Search, export or delete the messages that were kept
     #[command(subcommand, after_help = "Examples:\n  rsachat history search lunch")]
     History(history::HistoryCommand),
+    /// List or drop the messages that wait for their receivers
+    Outbox(outbox::OutboxArgs),
     /// Move your home to another machine
     #[command(subcommand, after_help = "Examples:\n  rsachat home export minji.home")]
     Home(home::HomeCommand),
@@ -188,6 +191,7 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
         Subcommand::Key(args) => admin::run_key(&home()?, &cli.global, args),
         Subcommand::Peers(args) => admin::run_peers(&home()?, &cli.global, args),
         Subcommand::History(args) => history::run(&home()?, &cli.global, args),
+        Subcommand::Outbox(args) => outbox::run(&home()?, &cli.global, args),
         Subcommand::Home(args) => home::run(&home()?, &cli.global, args),
         Subcommand::Attach(args) => attach::run(&context()?, args),
         Subcommand::Pipe(args) => pipe::run(&context()?, args),
@@ -204,10 +208,11 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
 }
 
 /// The error of a prompt, which names the command that its only word resembles.
-fn naming_command(error: AppError, args: &prompt_args::PromptArgs) -> AppError {
+fn naming_command(mut error: AppError, args: &prompt_args::PromptArgs) -> AppError {
     let tree = tree();
     match args.word().and_then(|word| command_like(word, &tree)) {
-        Some(near) if error.code == code::USAGE && error.hint.is_none() => {
+        Some(near) if matches!(error.code, code::USAGE | code::FAILED) && error.hint.is_none() => {
+            error.code = code::USAGE;
             error.hint(format!("did you mean rsachat {near}?"))
         }
         _ => error,

@@ -113,7 +113,10 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
             let (remote, reason, error) = (remote.clone(), reason.clone(), error.clone());
             of_command(&Notice::Warning(Warning::HandshakeFailed { remote, reason, error }), severity)
         }
-        Notice::Info(info) => Some(of_info(info)),
+        Notice::Info(info) => Some(match of_info(info) {
+            OutputEvent::Notice { .. } => OutputEvent::Notice { message: info.sentence_of_command() },
+            event => event,
+        }),
         Notice::Warning(warning) | Notice::Counted(warning) => {
             let kind = warning.kind();
             let (message, hint) = in_terms_of_options(warning);
@@ -139,6 +142,22 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
                 OutputEvent::Error { kind, message, hint }
             })
         }
+    }
+}
+
+/// Event of a notice for a process at the socket that sends, as it would have it without an owner.
+pub(crate) fn of_sender(notice: &Notice) -> Option<OutputEvent> {
+    match notice {
+        Notice::Warning(warning) | Notice::Counted(warning) => {
+            let (message, hint) = in_terms_of_options(warning);
+            let message = hint.map_or_else(|| message.clone(), |hint| format!("{message}; {hint}"));
+            Some(OutputEvent::Warning { kind: warning.kind(), message })
+        }
+        Notice::Info(info @ Info::Delivery(_)) => match of_prompt(notice)? {
+            OutputEvent::Notice { .. } => Some(OutputEvent::Notice { message: info.sentence_of_command() }),
+            event => Some(event),
+        },
+        _ => of_prompt(notice),
     }
 }
 

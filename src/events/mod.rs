@@ -7,6 +7,7 @@ pub(crate) mod face_server;
 pub(crate) mod from_notice;
 pub(crate) mod json_client;
 pub(crate) mod json_request;
+pub(crate) mod kinds;
 mod receiver;
 pub(crate) mod served_sink;
 pub(crate) mod to_notice;
@@ -337,11 +338,20 @@ pub(crate) enum OutputFormat {
 impl OutputEvent {
     /// The JSON object, with its newline. `id` is that of the command that caused the event.
     pub(crate) fn to_json(&self, unix_ms: u64, id: Option<&Id>) -> String {
+        debug_assert!(self.kind().is_none_or(kinds::is_kind), "{self:?} has a kind of its own");
         json_line(&Envelope { time: moment(unix_ms), id, event: self })
     }
 
     pub(crate) fn sandbox(confinement: &Confinement) -> Self {
         Self::Sandbox { confined: confinement.word(), message: confinement.to_string() }
+    }
+
+    /// Its kind, where programs tell events of its name apart by that.
+    fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Warning { kind, .. } | Self::Error { kind, .. } => Some(kind),
+            _ => None,
+        }
     }
 
     fn is_needed(&self) -> bool {

@@ -89,11 +89,11 @@ fn a_word_that_is_neither_a_peer_nor_a_host_is_a_mistake_before_anything_is_begu
             &["--connect", word],
         ] {
             let mut calls = home.run(command, Stdio::null());
-            calls.ends_saying(2, &format!("no peer with an address is named {word}"));
+            calls.ends_saying(1, &format!("no peer with an address is named {word}"));
         }
     }
-    home.run(&["bbo"], Stdio::null()).ends_saying(2, "write bbo:8000 for a host");
-    home.run(&["준희"], Stdio::null()).ends_saying(2, "(did you mean 준호?)");
+    home.run(&["bbo"], Stdio::null()).ends_saying(1, "write bbo:8000 for a host");
+    home.run(&["준희"], Stdio::null()).ends_saying(1, "(did you mean 준호?)");
     home.run(&["준호", "recv", "--listen", "0"], Stdio::null()).ends_saying(2, "a subcommand follows 준호");
     let blocked = knowing_junho("blocked", &["127.0.0.1:9"]);
     for command in [&["send", "준호", "-m", "x"][..], &["준호"], &["recv", "--connect", "준호"]] {

@@ -102,8 +102,8 @@ fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_addres
         let send = |args: &[&str]| alice.run(&[&["send"], args].concat(), Stdio::null());
         let nowhere = "no address is known for bob, who gets them when you are connected";
         send(&["bob", "--keep", "-m", "one"]).ends_saying(6, nowhere);
-        send(&["bob", "-m", "not kept"]).ends_saying(2, "no address is known for bob; write HOST:PORT");
-        send(&["127.0.0.1:1", "--keep", "-m", "to whom?"]).ends_saying(2, "only for peers in your book");
+        send(&["bob", "-m", "not kept"]).ends_saying(1, "no address is known for bob; write HOST:PORT");
+        send(&["127.0.0.1:1", "--keep", "-m", "to whom?"]).ends_saying(1, "only for peers in your book");
         let (_socket, away) = held_address();
         send(&[&away, "--pin", &key, "--keep", "-m", "two"]).ends_saying(6, "kept in the home");
         let process = bob.run(&["--json", "--listen", "127.0.0.1:0"], Stdio::piped());
@@ -122,6 +122,155 @@ fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_addres
             send(args).ends_saying(4, "bob is blocked");
         }
         drop(owner);
+    }
+}
+
+/// Owner of a home, where one is to serve it.
+fn owner_of(home: &Home, is_served: bool) -> Option<Process> {
+    is_served.then(|| {
+        let owner = home.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
+        owner.listens_at();
+        owner
+    })
+}
+
+#[test]
+fn a_peer_that_is_not_in_the_book_is_a_failure_and_no_bad_usage_at_every_command() {
+    let bob = Home::with_key("bob", "test-2.pem");
+    for is_served in [false, true] {
+        let alice = Home::with_key("alice", "test-1.pem");
+        let (_socket, at) = held_address();
+        alice.private("peers", format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()));
+        // A store, so that its history can be asked about.
+        alice.run(&["send", "bob", "--keep", "-m", "x"], Stdio::null()).ends_saying(6, "kept in the home");
+        let _owner = owner_of(&alice, is_served);
+        for args in [
+            &["send", "carol", "-m", "x"][..],
+            &["send", "carol", "--keep", "-m", "x"],
+            &["send", "--flush", "carol"],
+            &["send", "127.0.0.1:1", "--to", "carol", "--keep", "-m", "x"],
+            &["send", "127.0.0.1:1", "--to", "carol", "-m", "x"],
+            &["ask", "carol", "-m", "x"],
+            &["ask", "127.0.0.1:1", "--to", "carol", "-m", "x"],
+            &["recv", "--from", "carol"],
+            &["recv", "--from", "carol", "--listen", "127.0.0.1:0"],
+            &["recv", "--connect", "carol"],
+            &["pipe", "--connect", "carol"],
+            &["outbox", "drop", "carol"],
+            &["peers", "trust", "carol"],
+            &["peers", "name", "carol", "dora"],
+            &["peers", "block", "carol"],
+            &["peers", "unblock", "carol"],
+            &["peers", "forget", "carol"],
+            &["history", "search", "x", "--peer", "carol"],
+            &["history", "export", "--peer", "carol"],
+            &["history", "delete", "--peer", "carol"],
+        ] {
+            let mut run = alice.run(args, Stdio::null());
+            assert_eq!(run.ends(), 1, "{args:?}, served: {is_served}: {}", run.complaints());
+            assert!(run.complaints().contains("is named carol"), "{args:?}: {}", run.complaints());
+        }
+        // What no book makes right is bad usage, and another key is refused.
+        let send = |args: &[&str]| alice.run(&[&["send"], args].concat(), Stdio::null());
+        send(&["8000", "-m", "x"]).ends_saying(2, "8000 is a port without a host");
+        let own = alice.fingerprint();
+        for keeps in [&[][..], &["--keep"]] {
+            send(&[&["bob", "--pin", &own, "-m", "x"], keeps].concat()).ends_saying(4, "bob has the key");
+        }
+    }
+}
+
+#[test]
+fn why_a_peer_is_not_reached_is_said_in_the_same_words_with_an_owner_and_without_one() {
+    let bob = Home::with_key("bob", "test-2.pem");
+    let (_socket, at) = held_address();
+    let said = |is_served: bool, args: &[&str]| {
+        let alice = Home::with_key("alice", "test-1.pem");
+        let anns = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let book = format!("bob {} verified {at}\nann {anns} verified", bob.fingerprint());
+        alice.private("peers", format!("# rsachat peer book 2\n{book}\n"));
+        for peer in ["bob", "ann"] {
+            alice.run(&["send", peer, "--keep", "-m", "before"], Stdio::null()).ends_saying(6, "");
+        }
+        let owner = owner_of(&alice, is_served);
+        if args.contains(&"--block") {
+            alice.answer(&["peers", "block", "bob"]);
+        }
+        let args: Vec<_> = args.iter().copied().filter(|word| *word != "--block").collect();
+        let mut run = alice.run(&args, Stdio::null());
+        let (code, said) = (run.ends(), run.complaints());
+        drop(owner);
+        // Its own folder is in hints.
+        (code, said.replace(&alice.path().display().to_string(), "HOME"))
+    };
+    let unreachable = format!("cannot reach {at}: connection refused");
+    let nowhere = "no address is known for ann, who gets them when you are connected";
+    for (args, code, words) in [
+        (&["send", "bob", "--keep", "-m", "x"][..], 6, &[&*unreachable, "2 messages are kept"][..]),
+        (&["send", "ann", "--keep", "-m", "x"], 6, &[nowhere, "2 messages are kept"]),
+        (&["send", "--flush", "bob"], 6, &[&unreachable, "1 message is kept"]),
+        (&["send", "--flush", "ann"], 6, &[nowhere, "1 message is kept"]),
+        (&["send", "--flush"], 6, &[&unreachable, nowhere, "2 messages are kept"]),
+        (
+            &["send", "--flush", "--block"],
+            4,
+            &[
+                "messages wait for bob, who is blocked",
+                "outbox drop bob drops them",
+                nowhere,
+                "2 messages are",
+            ],
+        ),
+        (&["send", "--flush", "bob", "--block"], 4, &["bob is blocked"]),
+        (&["outbox", "drop", "bob", "7"], 1, &["no line 7 waits for bob", "outbox lists those that wait"]),
+        (&["peers", "forget", "bob"], 1, &["1 line waits for bob, who was not forgotten", "outbox drop bob"]),
+    ] {
+        for is_served in [false, true] {
+            let (ended, said) = said(is_served, args);
+            assert_eq!(ended, code, "{args:?}, served: {is_served}: {said}");
+            for words in words {
+                assert!(said.contains(words), "{args:?}, served: {is_served}: no {words:?} in {said}");
+            }
+        }
+    }
+    let (_, json) = said(false, &["send", "--flush", "--block", "--json"]);
+    assert_eq!(json.matches(r#""kind":"refused","message":"messages wait for bob"#).count(), 1, "{json}");
+    assert!(json.contains(r#""event":"done","code":4"#), "{json}");
+}
+
+#[test]
+fn what_waits_is_listed_and_dropped_on_the_command_line_as_at_a_prompt() {
+    let bob = Home::with_key("bob", "test-2.pem");
+    for is_served in [false, true] {
+        let alice = Home::with_key("alice", "test-1.pem");
+        alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+        let _owner = owner_of(&alice, is_served);
+        assert_eq!(alice.answer(&["outbox"]), "no messages are waiting\n");
+        alice
+            .run(&["send", "bob", "--keep", "-m", "하나", "-m", "둘", "-m", "셋"], Stdio::null())
+            .ends_saying(6, "");
+        let listed = alice.answer(&["outbox"]);
+        assert!(listed.starts_with("to   number  typed"), "{listed}");
+        for text in ["하나", "둘", "셋"] {
+            assert!(listed.lines().any(|row| row.contains("queued") && row.ends_with(text)), "{listed}");
+        }
+        let json = alice.answer(&["outbox", "--json"]);
+        assert!(
+            json.contains(r#""event":"table","columns":["to","number","typed","state","text"]"#),
+            "{json}"
+        );
+        assert_eq!(
+            alice.answer(&["outbox", "drop", "bob", "2"]),
+            "2 to bob was dropped; it was never sent\n"
+        );
+        alice.run(&["outbox", "drop", "bob", "2"], Stdio::null()).ends_saying(1, "no line 2 waits for bob");
+        assert!(!alice.answer(&["outbox"]).contains("둘"));
+        let dropped = alice.answer(&["outbox", "drop", "bob"]);
+        assert_eq!(
+            dropped,
+            "1 to bob was dropped; it was never sent\n3 to bob was dropped; it was never sent\n"
+        );
+        assert_eq!(alice.answer(&["outbox"]), "no messages are waiting\n");
     }
 }
 

@@ -407,10 +407,11 @@ fn send_goes_through_the_owner_and_ends_with_0_only_on_the_receipt() {
     bob.types(r#"{"command":"quit"}"#);
     assert_eq!(bob.ends(), 0);
     send(&["-m", "to nobody"]).ends_saying(3, "; nothing was sent; 1 message was dropped");
-    let kept = "0 of 1 messages were acknowledged; 1 message is kept in the home and not received yet";
+    let kept = "error: 1 message is kept in the home and not received yet";
     send(&["--keep", "-m", "later"]).ends_saying(6, kept);
     let mut tried = send(&["--keep", "-v", "--retry", "1", "-m", "and later"]);
-    tried.ends_saying(6, "; 2 messages are kept in the home and not received yet, 1 of them from before");
+    tried
+        .ends_saying(6, "error: 2 messages are kept in the home and not received yet, 1 of them from before");
     tried.complains("trying again in 1 s");
     let mut tried = send(&["-v", "--retry", "1", "-m", "to nobody"]);
     tried.ends_saying(3, "; nothing was sent; 1 message was dropped");

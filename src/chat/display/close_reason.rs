@@ -1,5 +1,6 @@
 //! Sentences of close reasons: why a handshake failed, and why an established connection was lost.
 
+use super::delivery;
 use crate::chat::notice::Warning;
 use crate::chat::redial::AfterLoss;
 use crate::limits;
@@ -47,6 +48,7 @@ impl Warning {
     pub(crate) fn sentence_of_command(&self) -> String {
         match self {
             Self::ConnectionLost { name, reason, error, then } => loss(name, reason, error.as_deref(), *then),
+            Self::Delivery(warning) => warning.describe(delivery::ON_COMMAND_LINE).2,
             other => other.sentence(),
         }
     }

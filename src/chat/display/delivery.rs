@@ -9,8 +9,13 @@ use crate::chat::types::HistoryPolicy;
 use crate::delivery::{Withdrawal, WithdrawalOutcome};
 use crate::limits;
 
+/// How messages that wait are listed at the prompt, and on the command line.
+pub(super) const AT_PROMPT: &str = ":outbox";
+pub(super) const ON_COMMAND_LINE: &str = "rsachat outbox";
+
 impl DeliveryInfo {
-    pub(crate) fn describe(&self) -> (RecordingClass<'_>, String) {
+    /// `outbox` is the command that lists what waits.
+    pub(super) fn describe(&self, outbox: &str) -> (RecordingClass<'_>, String) {
         match self {
             Self::AddressedLater { name } => (
                 AnyRows,
@@ -19,7 +24,7 @@ impl DeliveryInfo {
                 ),
             ),
             Self::Queued { name } => {
-                (AnyRows, format!("queued; {name} gets it when you are both connected (:outbox)"))
+                (AnyRows, format!("queued; {name} gets it when you are both connected ({outbox})"))
             }
             Self::GoesOut { name, count, .. } => {
                 let lines =
@@ -149,7 +154,8 @@ fn told_later(numbers: Numbers) -> String {
 }
 
 impl DeliveryWarning {
-    pub(crate) fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
+    /// `outbox` is the command that lists what waits.
+    pub(super) fn describe(&self, outbox: &str) -> (RecordingClass<'_>, &'static str, String) {
         match self {
             Self::NotKept { name, why } => {
                 (RowsAbout(name), "not_sent", format!("not kept: {why}; nothing was sent to {name}"))
@@ -165,7 +171,7 @@ impl DeliveryWarning {
                 RowsAbout(name),
                 "not_sent",
                 format!(
-                    "not kept: {} lines or {} MiB already wait for {name}; :outbox drop {name} makes room",
+                    "not kept: {} lines or {} MiB already wait for {name}; {outbox} drop {name} makes room",
                     limits::OUTBOX_MESSAGES,
                     limits::OUTBOX_BYTES / (1024 * 1024)
                 ),
@@ -181,12 +187,12 @@ impl DeliveryWarning {
             Self::NotTakenBack { name, why } => (
                 RowsAbout(name),
                 "trouble",
-                format!("nothing to {name} is taken back: {why}; :outbox lists what waits"),
+                format!("nothing to {name} is taken back: {why}; {outbox} lists what waits"),
             ),
             Self::NotInOutbox { name, number } => (
                 AnyRows,
                 "trouble",
-                format!("no line {number} waits for {name}; :outbox lists those that wait"),
+                format!("no line {number} waits for {name}; {outbox} lists those that wait"),
             ),
             Self::DeliveredAlready { name, number } => {
                 (AnyRows, "trouble", format!("{name} has {number} already; it cannot be taken back"))
@@ -201,7 +207,7 @@ impl DeliveryWarning {
                 RowsAbout(name),
                 "trouble",
                 format!(
-                    "{} for {name}, who was not forgotten; :outbox drop {name} first",
+                    "{} for {name}, who was not forgotten; {outbox} drop {name} first",
                     if *count == 1 { "1 line waits".to_owned() } else { format!("{count} lines wait") }
                 ),
             ),

@@ -36,6 +36,14 @@ impl Info {
         self.describe().1
     }
 
+    /// The sentence where nobody types the commands of the prompt.
+    pub(crate) fn sentence_of_command(&self) -> String {
+        match self {
+            Self::Delivery(info) => info.describe(delivery::ON_COMMAND_LINE).1,
+            other => other.sentence(),
+        }
+    }
+
     /// The class in recordings.
     pub(crate) fn recording_class(&self) -> RecordingClass<'_> {
         self.describe().0
@@ -176,7 +184,7 @@ impl Info {
                 ),
             ),
             Self::Oaep(info) => info.describe(),
-            Self::Delivery(info) => info.describe(),
+            Self::Delivery(info) => info.describe(delivery::AT_PROMPT),
         }
     }
 }
@@ -297,7 +305,7 @@ impl Warning {
             ),
             Self::AddressFailed { warning } => warning.describe(),
             Self::Refused(refusal) => refusal.describe(),
-            Self::Delivery(warning) => warning.describe(),
+            Self::Delivery(warning) => warning.describe(delivery::AT_PROMPT),
             Self::Book { why } => {
                 (Omitted, "book", format!("{why}; nobody is accepted until it is repaired"))
             }

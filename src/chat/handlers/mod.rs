@@ -12,7 +12,7 @@ mod listings;
 mod messages;
 mod names;
 mod oaep;
-mod outbox;
+pub(crate) mod outbox;
 mod probes;
 mod questions;
 mod receipts;

@@ -5,10 +5,11 @@ use crate::chat::kept::AfterCommit;
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Numbers, Warning};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
-use crate::delivery::{SettledWithdrawal, TAKEN_BACK, WithdrawError, Withdrawal};
+use crate::delivery::{Ledger, SettledWithdrawal, TAKEN_BACK, WithdrawError, Withdrawal};
+use crate::peers::book::Book;
 use crate::text::duration::span;
 use crate::text::safe::SafeText;
-use crate::time::MonoMs;
+use crate::time::{MonoMs, UnixMs};
 
 impl Chat {
     /// Takes back what nobody was there for in time.
@@ -58,15 +59,14 @@ impl Chat {
         {
             kept.expired.extend(withdrawals.iter().map(|(number, _)| (peer, *number)));
         }
-        for (numbers, withdrawal) in runs(withdrawals) {
-            let name = self.name_of_key(peer);
-            match reason {
-                WithdrawalReason::Asked => {
-                    let what = DeliveryInfo::TakenBack { name, numbers, withdrawal };
-                    self.effects.info(Info::Delivery(what));
-                }
-                WithdrawalReason::Expired => {
-                    let what = DeliveryWarning::Expired { name, numbers, withdrawal };
+        let name = self.name_of_key(peer);
+        match reason {
+            WithdrawalReason::Asked => {
+                taken_back(&name, withdrawals).for_each(|what| self.effects.info(Info::Delivery(what)));
+            }
+            WithdrawalReason::Expired => {
+                for (numbers, withdrawal) in runs(withdrawals) {
+                    let what = DeliveryWarning::Expired { name: name.clone(), numbers, withdrawal };
                     self.effects.warn(Warning::Delivery(what));
                 }
             }
@@ -96,34 +96,8 @@ impl Chat {
         let Some(kept) = &self.kept else {
             return self.effects.warn(self.nothing_is_kept());
         };
-        let heads = ["to", "number", "typed", "state", "text"].map(str::to_owned).to_vec();
-        let mut rows = vec![heads];
-        let typed = |at| format!("{} ago", span(self.now.unix.since(at)));
-        for peer in kept.ledger.peers_in_outbox() {
-            let name = self.name_of_key(peer);
-            let blocked = if self.is_blocked(peer) { ", blocked" } else { "" };
-            let waiting = kept.ledger.waiting(peer).map(|message| {
-                let text = SafeText::line(&message.text).to_string();
-                let expires = message.expires.map(|at| span(at.since(self.now.unix)));
-                let until = expires.map(|time| format!(", for {time} more")).unwrap_or_default();
-                let state = format!("{}{blocked}{until}", message.state.word());
-                (message.seq, message.typed, state, text)
-            });
-            // What is to be learnt of them yet, they themselves count for nothing.
-            let taken_back = kept.ledger.open_withdrawals(peer).into_iter();
-            let taken_back = taken_back.map(|(seq, at)| (seq, at, TAKEN_BACK.to_owned(), "-".to_owned()));
-            let mut lines: Vec<_> = waiting.chain(taken_back).collect();
-            lines.sort_by_key(|(seq, ..)| *seq);
-            rows.extend(
-                lines.into_iter().map(|(seq, at, state, text)| {
-                    vec![name.clone(), seq.to_string(), typed(at), state, text]
-                }),
-            );
-        }
-        if rows.len() == 1 {
-            return self.effects.info(Info::Delivery(DeliveryInfo::NothingWaits));
-        }
-        self.effects.show(Notice::Table(rows));
+        let notice = listing(&kept.ledger, &self.book, self.now.unix, |peer| self.name_of_key(peer));
+        self.effects.show(notice);
     }
 
     /// `:outbox drop NAME [N]`
@@ -144,14 +118,14 @@ impl Chat {
         }
         let mut withdrawals = Vec::new();
         for (number, withdrawal) in self.take_back(peer, &numbers) {
-            let name = name.clone();
             match withdrawal {
                 Ok(withdrawal) => withdrawals.push((number, withdrawal)),
-                Err(WithdrawError::Delivered) => {
-                    self.effects.warn(Warning::Delivery(DeliveryWarning::DeliveredAlready { name, number }));
-                }
-                Err(WithdrawError::NotWaiting) => {
-                    self.refuse_line(Warning::Delivery(DeliveryWarning::NotInOutbox { name, number }));
+                Err(error) => {
+                    let warning = Warning::Delivery(not_taken_back(&name, number, error));
+                    match error {
+                        WithdrawError::Delivered => self.effects.warn(warning),
+                        WithdrawError::NotWaiting => self.refuse_line(warning),
+                    }
                 }
             }
         }
@@ -188,6 +162,66 @@ pub(crate) enum WithdrawalReason {
     Asked,
     /// Its time has passed.
     Expired,
+}
+
+/// What waits for its receivers, in a table, if anything does.
+pub(crate) fn listing(
+    ledger: &Ledger,
+    book: &Book,
+    now: UnixMs,
+    name_of: impl Fn(Fingerprint) -> String,
+) -> Notice {
+    let heads = ["to", "number", "typed", "state", "text"].map(str::to_owned).to_vec();
+    let mut rows = vec![heads];
+    let typed = |at| format!("{} ago", span(now.since(at)));
+    for peer in ledger.peers_in_outbox() {
+        let name = name_of(peer);
+        let is_blocked = book.by_fingerprint(&peer).is_some_and(|peer| peer.trust.is_blocked());
+        let blocked = if is_blocked { ", blocked" } else { "" };
+        let waiting = ledger.waiting(peer).map(|message| {
+            let text = SafeText::line(&message.text).to_string();
+            let expires = message.expires.map(|at| span(at.since(now)));
+            let until = expires.map(|time| format!(", for {time} more")).unwrap_or_default();
+            let state = format!("{}{blocked}{until}", message.state.word());
+            (message.seq, message.typed, state, text)
+        });
+        // What is to be learnt of them yet, they themselves count for nothing.
+        let taken_back = ledger.open_withdrawals(peer).into_iter();
+        let taken_back = taken_back.map(|(seq, at)| (seq, at, TAKEN_BACK.to_owned(), "-".to_owned()));
+        let mut lines: Vec<_> = waiting.chain(taken_back).collect();
+        lines.sort_by_key(|(seq, ..)| *seq);
+        rows.extend(
+            lines
+                .into_iter()
+                .map(|(seq, at, state, text)| vec![name.clone(), seq.to_string(), typed(at), state, text]),
+        );
+    }
+    if rows.len() == 1 {
+        Notice::Info(Info::Delivery(DeliveryInfo::NothingWaits))
+    } else {
+        Notice::Table(rows)
+    }
+}
+
+/// What is said of texts to a peer that were taken back.
+pub(crate) fn taken_back(
+    name: &str,
+    withdrawals: &[(u64, Withdrawal)],
+) -> impl Iterator<Item = DeliveryInfo> {
+    runs(withdrawals).map(|(numbers, withdrawal)| DeliveryInfo::TakenBack {
+        name: name.to_owned(),
+        numbers,
+        withdrawal,
+    })
+}
+
+/// What is said of one that cannot be.
+pub(crate) fn not_taken_back(name: &str, number: u64, error: WithdrawError) -> DeliveryWarning {
+    let name = name.to_owned();
+    match error {
+        WithdrawError::Delivered => DeliveryWarning::DeliveredAlready { name, number },
+        WithdrawError::NotWaiting => DeliveryWarning::NotInOutbox { name, number },
+    }
 }
 
 /// Numbers that follow each other and of which the same is said, as runs.

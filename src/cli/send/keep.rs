@@ -3,11 +3,12 @@
 //! served to others.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::queue::InputItem;
-use super::waiting::{OTHER_SIDE, tell_waiting};
+use super::waiting::{OTHER_SIDE, not_received, tell_blocked, tell_waiting};
 use crate::app::error::code;
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
@@ -173,9 +174,13 @@ impl KeepFrontend {
 
     /// Whether somebody that something waits for is connected, or being called.
     fn reaches(&self, app: &App<Served>) -> bool {
-        let mut waited_for =
-            self.peers.iter().filter(|(peer, upto)| app.chat().waiting_to(**peer, **upto) > 0);
-        waited_for.any(|(peer, _)| app.chat().reaches(*peer))
+        self.waited_for(app).any(|peer| app.chat().reaches(peer))
+    }
+
+    /// Peers for whom something waits that is counted.
+    fn waited_for(&self, app: &App<Served>) -> impl Iterator<Item = Fingerprint> {
+        let waits = |(peer, upto): &(&Fingerprint, &u64)| app.chat().waiting_to(**peer, **upto) > 0;
+        self.peers.iter().filter(waits).map(|(peer, _)| *peer)
     }
 
     /// Calls those whom something waits for.
@@ -246,49 +251,35 @@ impl KeepFrontend {
     }
 
     /// Tells how it ends. `code` is that of the chat.
-    pub(super) fn finish(&self, app: &App<Served>, code: u8) -> u8 {
+    pub(super) fn finish(&self, app: &App<Served>, code: u8, home: Option<&Path>) -> u8 {
         let queued = self.queued(app);
+        let is_blocked = |peer: &Fingerprint| app.chat().is_blocked(*peer);
+        let blocked: Vec<_> = self.waited_for(app).filter(|peer| is_blocked(peer)).collect();
+        for peer in &blocked {
+            tell_blocked(&app.chat().name_of_key(*peer), self.format, home);
+        }
         let refused = self.refused + app.chat().refused_lines_of(FaceId::OWN);
         let expired: usize = self.peers.keys().map(|peer| app.chat().expired_to(*peer, &self.before)).sum();
         let code = match code {
             0 | code::QUEUED if refused > 0 => code::FAILED,
             // Which messages these are, was said as it happened.
             0 | code::QUEUED if expired > 0 => code::LOST,
+            0 | code::QUEUED if queued > 0 && !blocked.is_empty() => code::REFUSED,
             0 | code::QUEUED if queued > 0 => code::QUEUED,
             code::QUEUED => 0,
             code => code,
         };
+        let now = self.to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
+        let before = self.before.iter().filter(|number| now.contains(number)).count();
         if queued > 0 {
-            let now = self.to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
-            let before = self.before.iter().filter(|number| now.contains(number)).count();
             let there: usize = self.peers.keys().map(|peer| app.chat().delivered_to(*peer)).sum();
             let message = not_received(queued, before, there.min(queued));
             emit(&OutputEvent::Error { kind: "queued", message, hint: None }, self.format);
         }
         let messages = self.to.map(|_| self.read);
-        emit(&OutputEvent::Done(Done { code, messages, ..Done::default() }), self.format);
+        let missing = queued.saturating_sub(before) as u64 + refused + expired as u64;
+        let receipted = messages.map(|read| read.saturating_sub(missing));
+        emit(&OutputEvent::Done(Done { code, messages, receipted, ..Done::default() }), self.format);
         code
     }
-}
-
-/// Says how many messages wait, how many of these waited before, and how many are on the disk of
-/// their receivers, where nobody has seen them.
-pub(super) fn not_received(waiting: usize, before: usize, delivered: usize) -> String {
-    let what = match (waiting, before) {
-        (1, 1) => "a message from before is".to_owned(),
-        (1, _) => "1 message is".to_owned(),
-        (_, before) if before == waiting => format!("{waiting} messages from before are"),
-        _ => format!("{waiting} messages are"),
-    };
-    let of_before = if (1..waiting).contains(&before) {
-        format!(", {before} of them from before")
-    } else {
-        String::new()
-    };
-    let of_delivered = match delivered {
-        0 => String::new(),
-        1 if waiting == 1 => ": it is delivered, and not acknowledged".to_owned(),
-        _ => format!("; {delivered} of them delivered, and not acknowledged"),
-    };
-    format!("{what} kept in the home and not received yet{of_before}{of_delivered}")
 }

@@ -2,13 +2,15 @@
 //! open, or with the home opened here, where messages are to be kept.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
+use super::flush::{OwnedFlush, flush};
 use super::keep::{KeepFrontend, KeepState, Served};
 use super::options::{SendArgs, check_length, delimiter};
 use super::queue::{InputItem, start_reader};
 use super::through_owner::{self, OwnedSend, Patience};
-use super::waiting::TOLD_AFTER;
+use super::waiting::{TOLD_AFTER, no_address, warn};
 use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::App;
@@ -66,24 +68,16 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     if address.is_some() && !keeps {
         return Ok(Way::OwnConnection);
     }
-    if peer.is_none() && !args.flush {
-        let what = "messages are kept only for peers in your book";
-        let hint = "name one as in rsachat send bob, or with --to or --pin; rsachat peers list shows them";
-        return if args.keep {
-            Err(AppError::new(code::USAGE, what).hint(hint))
-        } else {
-            Ok(Way::OwnConnection)
-        };
-    }
-    if let (Some(name), None) = (&args.target, peer) {
-        return Err(AppError::new(code::USAGE, format!("{name} is not a peer in your book")));
+    if let (Some(target), None) = (&args.target, peer) {
+        return if keeps { Err(not_in_book(target, args, &book)) } else { Ok(Way::OwnConnection) };
     }
     check_length(&args.message)?;
+    let home = context.global.home.as_deref();
     let format = args.output.format();
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::Always)? {
         Ok(client) => {
             context.confine_and_say(format)?;
-            return through(client, args, peer, address, &book);
+            return through(client, args, peer, address, &book, home);
         }
         Err(net) => net,
     };
@@ -92,12 +86,13 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     }
     let profile = context.unlock()?;
     let Some(identity) = profile.identity() else {
-        return Err(AppError::new(code::USAGE, "you have no key yet").hint("rsachat key new"));
+        let what = format!("there is no key in {}", context.home.path().display());
+        return Err(AppError::new(code::MACHINE, what).hint("rsachat key new generates one"));
     };
     let (net, opened) = match claim(&context.home, &identity, net, Watch::Always)? {
         Claim::Served(client) => {
             context.confine_and_say(format)?;
-            return through(client, args, peer, address, &book);
+            return through(client, args, peer, address, &book, home);
         }
         Claim::Free(net, opened) => (net, opened?),
     };
@@ -110,7 +105,8 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let to = peer.filter(|_| args.keep).map(|peer| peer.fingerprint);
     let waited_for = opened.pairs.keys().filter_map(|key| book.by_fingerprint(key));
     let called = peer.map_or_else(|| waited_for.collect(), |peer| vec![peer]);
-    let waits = |peer: &PeerEntry| to.is_some() || opened.pairs.contains_key(&peer.fingerprint);
+    let has_texts = |key: &Fingerprint| opened.pairs.get(key).is_some_and(|pair| pair.waiting_texts() > 0);
+    let waits = |peer: &PeerEntry| to.is_some() || has_texts(&peer.fingerprint);
     let receivers: Vec<_> = called.iter().map(|peer| peer.fingerprint).collect();
     let calls = calls(&called, address.as_ref(), &book, waits, format);
     let items = match to {
@@ -146,7 +142,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let code = app.run(&mut frontend, &signals)?;
     frontend.faces.finish(&mut app);
     app.linger()?;
-    Ok(Way::Gone(frontend.finish(&app, code)))
+    Ok(Way::Gone(frontend.finish(&app, code, home)))
 }
 
 /// Calls of the peers that can be called, and why others that something waits for cannot.
@@ -162,7 +158,8 @@ fn calls(
         let call = call(peer, address.cloned());
         match args::check_callee(&call, book) {
             Ok(()) => _ = calls.insert(peer.fingerprint, call),
-            // What is for it is kept all the same.
+            // A block is told at the end. What is for others is kept all the same.
+            Err(_) if peer.trust.is_blocked() => {}
             Err(_) if waits(peer) && peer.addresses.is_empty() => warn(no_address(peer), format),
             Err(why) if waits(peer) => warn(why.message, format),
             Err(_) => {}
@@ -213,12 +210,14 @@ fn through(
     peer: Option<&PeerEntry>,
     address: Option<Target>,
     book: &Book,
+    home: Option<&Path>,
 ) -> Result<Way, AppError> {
     let signals = Signals::start(client.waker())?;
     let format = args.output.format();
     let Some(peer) = peer.filter(|_| !args.flush) else {
         let name = peer.map(|peer| peer.name.to_string());
-        let code = through_owner::flush(client, name.as_deref(), args.timeout, format, &signals)?;
+        let task = OwnedFlush { name, timeout: args.timeout, format, home };
+        let code = flush(client, &task, book, &signals)?;
         return Ok(code.map_or(Way::OwnerEnded, Way::Gone));
     };
     let items = match &args.message {
@@ -228,9 +227,9 @@ fn through(
     let patience = if args.keep { Patience::Kept } else { Patience::UntilReceipted };
     let (name, timeout, retry, expire) = (peer.name.to_string(), args.timeout, args.retry, args.expire);
     let uncallable = match (&address, patience) {
-        (None, Patience::Kept) if peer.addresses.is_empty() => Some(no_address(peer)),
+        (None, Patience::Kept) if peer.addresses.is_empty() => Some((code::QUEUED, no_address(peer))),
         (None, Patience::UntilReceipted) => {
-            args::check_callee(&call(peer, None), book).err().map(|why| why.message)
+            args::check_callee(&call(peer, None), book).err().map(|why| (why.code, why.message))
         }
         _ => None,
     };
@@ -245,22 +244,28 @@ fn through(
         retry,
         expire,
         format,
+        home: home.map(Path::to_owned),
     };
     let code = through_owner::run(client, send, args.message.clone(), items, &signals)?;
     Ok(code.map_or(Way::OwnerEnded, Way::Gone))
 }
 
-/// Says why a peer is not called.
-fn warn(message: String, format: OutputFormat) {
-    emit(&OutputEvent::Warning { kind: "trouble", message }, format);
-}
-
-/// What becomes of messages that are kept for a peer that cannot be called.
-fn no_address(peer: &PeerEntry) -> String {
-    let name = &peer.name;
-    format!(
-        "no address is known for {name}, who gets them when you are connected: when {name} calls you (rsachat serve)"
-    )
+/// Why nothing is kept for whom the command line names.
+fn not_in_book(target: &str, args: &SendArgs, book: &Book) -> AppError {
+    let is_word = matches!(target.parse(), Ok(Callee::Word(_)));
+    if is_word && book.find(target).is_none() {
+        return args::unknown_peer(target, "rsachat peers list shows your book");
+    }
+    let family = args.output.family();
+    let policy = args.peer.selection().accept_policy(Protocol::Native, book);
+    let call = policy
+        .and_then(|policy| args::listen_or_connect(None, Some(target), family, policy, Protocol::Native));
+    match call.and_then(|call| args::check_callee(&call, book)) {
+        // Its key is not the one that is asked for.
+        Err(error) if error.code == code::REFUSED => error,
+        _ => AppError::new(code::FAILED, "messages are kept only for peers in your book")
+            .hint("name one as send bob does, or with --to or --pin; rsachat peers list shows them"),
+    }
 }
 
 /// Call of a peer at an address, or by its name.

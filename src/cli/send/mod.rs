@@ -5,6 +5,7 @@
 mod answers;
 pub(crate) mod ask;
 mod ask_owner;
+mod flush;
 mod keep;
 mod kept;
 mod options;

@@ -2,25 +2,23 @@
 //! message until the peer has shown it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::keep::not_received;
 use super::queue::{InputItem, nothing_sent};
-use super::waiting::{TOLD_AFTER, not_in_time, tell_waiting};
-use crate::app::error::{AppError, code};
+use super::waiting::{TOLD_AFTER, not_in_time, not_received, tell_waiting};
+use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::Backoff;
 use crate::crypto::Fingerprint;
 use crate::delivery::{MessageState, TAKEN_BACK};
+use crate::events::kinds::kind;
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::limits::QUEUE_MESSAGES;
 use crate::net::process::Signals;
-
-/// Time for peers that are connected to show what they get, where no other is given.
-const FLUSH_TIME: Duration = Duration::from_secs(30);
 
 /// Beginning of the id of an order to take a message back; its number follows.
 const WITHDRAWN: &str = "withdrawn ";
@@ -43,8 +41,8 @@ pub(super) struct OwnedSend {
     pub(super) name: String,
     /// Address to call it at, where one is given.
     pub(super) address: Option<String>,
-    /// Why it cannot be called, where that is so.
-    pub(super) uncallable: Option<String>,
+    /// Exit code and reason, where it cannot be called.
+    pub(super) uncallable: Option<(u8, String)>,
     pub(super) patience: Patience,
     /// Time from one sign of progress to the next.
     pub(super) timeout: Option<Duration>,
@@ -52,6 +50,8 @@ pub(super) struct OwnedSend {
     pub(super) retry: u32,
     pub(super) expire: Option<Duration>,
     pub(super) format: OutputFormat,
+    /// Home folder of the command line.
+    pub(super) home: Option<PathBuf>,
 }
 
 /// Whether the peer is there.
@@ -152,71 +152,13 @@ pub(super) fn run(
     Ok(Some(run.end(code, why)))
 }
 
-/// Sends what waits with the owner, for one peer or for all. None, if that ends meanwhile: what
-/// waits is sent by whoever has the home then.
-pub(super) fn flush(
-    mut client: OwnerClient,
-    name: Option<&str>,
-    timeout: Option<Duration>,
-    format: OutputFormat,
-    signals: &Signals,
-) -> Result<Option<u8>, AppError> {
-    let until = Instant::now() + timeout.unwrap_or(FLUSH_TIME);
-    let (mut called, mut waiting, mut left, mut is_called) = (BTreeSet::new(), None, None, true);
-    client.order(&json!({ "face": "sender" }));
-    client.order(&json!({ "id": "outbox", "command": "outbox" }));
-    let code = loop {
-        if let Some(signal) = signals.next() {
-            break signal.number().saturating_add(128);
-        }
-        if waiting == Some(0) {
-            break 0;
-        }
-        left = waiting.or(left);
-        if left.is_some() && Instant::now() >= until || !is_called && called.is_empty() {
-            break code::QUEUED;
-        }
-        let events = match client.wait(left.map(|_| until)) {
-            Ok(events) => events,
-            Err(OwnerFault::Silent(process)) => return Err(silent(process)),
-            Err(OwnerFault::Ended(_)) => return Ok(None),
-        };
-        for event in events {
-            let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
-            match (text("event"), text("id")) {
-                ("table", "outbox") => {
-                    let names = receivers(&event, name);
-                    waiting = Some(names.values().sum());
-                    for name in names.into_keys().filter(|_| is_called) {
-                        client.order(&json!({ "command": "connect", "arguments": [name] }));
-                        client.order(&json!({ "id": format!("there {name}"), "wait": "connection" }));
-                        called.insert(name);
-                    }
-                    is_called = false;
-                }
-                ("reply", "outbox") if waiting.is_none() => waiting = Some(0),
-                ("reply", id) => {
-                    // One that is not reached is not waited for.
-                    let name = id.strip_prefix("there ").unwrap_or_default();
-                    if event.get("ok") == Some(&Value::Bool(false)) {
-                        called.remove(name);
-                    }
-                }
-                ("received", _) => {
-                    waiting = None;
-                    client.order(&json!({ "id": "outbox", "command": "outbox" }));
-                }
-                ("away", _) => _ = called.remove(text("to")),
-                _ => {}
-            }
-        }
-    };
-    if code == code::QUEUED {
-        let message = not_received(left.unwrap_or(0), 0, 0);
-        emit(&OutputEvent::Error { kind: "queued", message, hint: None }, format);
-    }
-    emit(&OutputEvent::Done(Done { code, ..Done::default() }), format);
-    Ok(Some(code))
+/// Says what the owner warns of.
+pub(super) fn relay_warning(event: &Value, format: OutputFormat, home: Option<&Path>) {
+    let text = |field: &str| event.get(field).and_then(Value::as_str).unwrap_or_default();
+    emit(
+        &OutputEvent::Warning { kind: kind(text("kind")), message: hint_at_home(text("message"), home) },
+        format,
+    );
 }
 
 /// Exit code of what the owner of a home warns of, by the kind of the warning (`docs/EVENTS.md`).
@@ -230,7 +172,7 @@ pub(super) fn code_of_warning(kind: &str) -> u8 {
 }
 
 /// Whether a row of the table of `:outbox` is of a message that waits.
-fn waits(row: &Value) -> bool {
+pub(super) fn waits(row: &Value) -> bool {
     row.get(3).and_then(Value::as_str) != Some(TAKEN_BACK)
 }
 
@@ -240,18 +182,6 @@ fn numbers_for<'a>(table: &'a Value, name: &'a str) -> impl Iterator<Item = (u64
     let cell = |row: &'a Value, at: usize| row.get(at).and_then(Value::as_str).unwrap_or_default();
     let its = rows.filter(move |row| cell(row, 0) == name && waits(row));
     its.filter_map(move |row| Some((cell(row, 1).parse().ok()?, cell(row, 3))))
-}
-
-/// Names in the table of `:outbox`, each with the number of its messages.
-fn receivers(table: &Value, only: Option<&str>) -> BTreeMap<String, usize> {
-    let mut names = BTreeMap::new();
-    for row in table.get("rows").and_then(Value::as_array).into_iter().flatten() {
-        let name = row.get(0).and_then(Value::as_str).unwrap_or_default();
-        if waits(row) && only.is_none_or(|only| only == name) {
-            *names.entry(name.to_owned()).or_default() += 1;
-        }
-    }
-    names
 }
 
 impl Run {
@@ -287,8 +217,11 @@ impl Run {
     }
 
     fn call(&mut self, client: &mut OwnerClient) {
-        if let Some(why) = &self.send.uncallable {
-            (self.presence, self.trouble) = (Presence::Away, Some((code::USAGE, why.clone())));
+        if let Some((code, why)) = &self.send.uncallable {
+            (self.presence, self.trouble) = (Presence::Away, Some((*code, why.clone())));
+            if self.send.patience == Patience::Kept {
+                emit(&OutputEvent::Warning { kind: "trouble", message: why.clone() }, self.send.format);
+            }
             return;
         }
         (self.presence, self.trouble) = (Presence::Called, None);
@@ -454,6 +387,9 @@ impl Run {
                 emit(&OutputEvent::Warning { kind: "expired", message }, self.send.format);
             }
             "warning" => {
+                if self.send.patience == Patience::Kept && self.presence == Presence::Called {
+                    relay_warning(event, self.send.format, self.send.home.as_deref());
+                }
                 self.trouble = Some((code_of_warning(text("kind")), text("message").to_owned()));
             }
             _ => {}
@@ -505,7 +441,7 @@ impl Run {
             return Some((code, Some(why)));
         }
         match self.presence {
-            Presence::Away if is_patient && is_kept => Some((code::QUEUED, self.send.uncallable.clone())),
+            Presence::Away if is_patient && is_kept => Some((code::QUEUED, None)),
             Presence::Away if !is_patient && self.unanswered.is_empty() => {
                 let nobody = || (code::LOST, format!("{} is not connected", self.send.name));
                 let (code, why) = match self.trouble.take() {
@@ -537,18 +473,19 @@ impl Run {
             code => code,
         };
         if code != 0 {
-            let counts = if self.read == self.refused {
-                nothing_sent(given)
-            } else {
-                format!("{} of {given} messages were acknowledged", self.receipted)
+            let counts = match code {
+                // What is kept is counted below.
+                code::QUEUED => None,
+                _ if self.read == self.refused => Some(nothing_sent(given)),
+                _ => Some(format!("{} of {given} messages were acknowledged", self.receipted)),
             };
-            let unread = if self.items.is_some() { "; the rest of the input was not read" } else { "" };
-            let why = why.map(|why| format!("{why}; ")).unwrap_or_default();
+            let unread = self.items.is_some().then(|| "the rest of the input was not read".to_owned());
             let before = self.before.len();
             let all = self.waiting.keys().chain(&self.before);
             let there = all.filter(|number| **number <= self.delivered).count();
-            let waits = (kept > 0).then(|| format!("; {}", not_received(kept + before, before, there)));
-            let message = format!("{why}{counts}{unread}{}", waits.unwrap_or_default());
+            let waits = (kept > 0).then(|| not_received(kept + before, before, there));
+            let parts: Vec<_> = [why, counts, unread, waits].into_iter().flatten().collect();
+            let message = parts.join("; ");
             let kind = if kept > 0 && code == code::QUEUED { "queued" } else { "not_receipted" };
             emit(&OutputEvent::Error { kind, message, hint: None }, self.send.format);
         }

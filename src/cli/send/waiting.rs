@@ -1,8 +1,11 @@
-//! Sentences of a command that waits for the receipts of a peer that is connected.
+//! Sentences about messages that wait: for the receipts of a peer that is there, or in the home.
 
+use std::path::Path;
 use std::time::Duration;
 
+use crate::app::error::hint_at_home;
 use crate::events::{OutputEvent, OutputFormat, emit};
+use crate::peers::book::PeerEntry;
 
 /// Time without a receipt after which it is said what is waited for.
 pub(super) const TOLD_AFTER: Duration = Duration::from_secs(3);
@@ -19,4 +22,47 @@ pub(super) fn tell_waiting(who: &str, format: OutputFormat) {
 /// Says that the time for it has passed.
 pub(super) fn not_in_time(who: &str) -> String {
     format!("{who} is connected, and has not acknowledged everything in time")
+}
+
+/// Says how many messages wait, how many of these waited before, and how many are on the disk of
+/// their receivers, where nobody has seen them.
+pub(super) fn not_received(waiting: usize, before: usize, delivered: usize) -> String {
+    let what = match (waiting, before) {
+        (1, 1) => "a message from before is".to_owned(),
+        (1, _) => "1 message is".to_owned(),
+        (_, before) if before == waiting => format!("{waiting} messages from before are"),
+        _ => format!("{waiting} messages are"),
+    };
+    let of_before = if (1..waiting).contains(&before) {
+        format!(", {before} of them from before")
+    } else {
+        String::new()
+    };
+    let of_delivered = match delivered {
+        0 => String::new(),
+        1 if waiting == 1 => ": it is delivered, and not acknowledged".to_owned(),
+        _ => format!("; {delivered} of them delivered, and not acknowledged"),
+    };
+    format!("{what} kept in the home and not received yet{of_before}{of_delivered}")
+}
+
+/// Tells that messages wait for a peer that is blocked, whom nobody calls, and what helps.
+pub(super) fn tell_blocked(name: &str, format: OutputFormat, home: Option<&Path>) {
+    let message = format!("messages wait for {name}, who is blocked");
+    let hint = format!("rsachat peers unblock {name} lets them go, rsachat outbox drop {name} drops them");
+    let hint = Some(hint_at_home(&hint, home));
+    emit(&OutputEvent::Error { kind: "refused", message, hint }, format);
+}
+
+/// Says why a peer is not called.
+pub(super) fn warn(message: String, format: OutputFormat) {
+    emit(&OutputEvent::Warning { kind: "trouble", message }, format);
+}
+
+/// What becomes of messages that are kept for a peer that cannot be called.
+pub(super) fn no_address(peer: &PeerEntry) -> String {
+    let name = &peer.name;
+    format!(
+        "no address is known for {name}, who gets them when you are connected: when {name} calls you (rsachat serve)"
+    )
 }
