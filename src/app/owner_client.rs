@@ -57,7 +57,7 @@ fn held(process: Option<u32>) -> AppError {
         .hint(format!("wait until it has ended, or end it, since what it keeps stays{end}"))
 }
 
-fn numbered(process: Option<u32>) -> String {
+pub(crate) fn numbered(process: Option<u32>) -> String {
     process.map_or_else(String::new, |process| format!(" (process {process})"))
 }
 

@@ -12,11 +12,12 @@ use crate::app::json::json_line;
 use crate::app::keyring::unlock;
 use crate::app::log::LOG_TIME;
 use crate::app::os::{local, moment, print, print_line, unix_ms};
+use crate::app::owner_client::numbered;
 use crate::chat::author;
 use crate::crypto::Fingerprint;
 use crate::delivery::{Direction, HistoryEntry};
 use crate::peers::book::Book;
-use crate::store::{Home, MessageStore, book_file};
+use crate::store::{Home, MessageStore, StoreError, book_file};
 use crate::text::safe::{SafeText, with_bad_bytes};
 use crate::time::{DAY_MS, UnixMs};
 
@@ -48,7 +49,9 @@ Examples:
         json: bool,
     },
     /// Print all messages, peer by peer
-    #[command(after_help = "Examples:
+    #[command(after_help = "No other rsachat may have the messages open: end it first.
+
+Examples:
   rsachat history export > messages.txt
   rsachat history export --peer bob --json > bob.jsonl")]
     Export {
@@ -62,7 +65,9 @@ Examples:
     #[command(group = ArgGroup::new("deleted").args(["peer", "older_than", "all"]).required(true).multiple(true))]
     // The parser's own would not fit a row.
     #[command(override_usage = "rsachat history delete [OPTIONS] <--peer PEER|--older-than DAYS|--all>")]
-    #[command(after_help = "Examples:
+    #[command(after_help = "No other rsachat may have the messages open: end it first.
+
+Examples:
   rsachat history delete --peer bob
   rsachat history delete --older-than 90
   rsachat history delete --all")]
@@ -93,7 +98,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &HistoryCommand) -> Re
         | HistoryCommand::Export { which, .. }
         | HistoryCommand::Delete { which, .. } => which.fingerprint(&book)?,
     };
-    let Some(mut store) = open(home, common)? else { return nothing(task) };
+    let Some(mut store) = open(home, common, task)? else { return nothing(task) };
     let printer = |json| Printer { book: &book, json };
     match task {
         HistoryCommand::Search { text, count, json, .. } => {
@@ -119,7 +124,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &HistoryCommand) -> Re
 }
 
 /// Opens the store, if there is one.
-fn open(home: &Home, common: &GlobalArgs) -> Result<Option<MessageStore>, AppError> {
+fn open(home: &Home, common: &GlobalArgs, task: &HistoryCommand) -> Result<Option<MessageStore>, AppError> {
     let (own, _) = unlock(home, common.passphrase_source().as_ref())?;
     let own = own.ok_or_else(|| {
         AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
@@ -127,12 +132,29 @@ fn open(home: &Home, common: &GlobalArgs) -> Result<Option<MessageStore>, AppErr
     })?;
     let identity = own.identity().filter(|_| MessageStore::exists(home));
     let Some(identity) = identity else { return Ok(None) };
-    let opened = MessageStore::open(home, &identity)?;
+    let opened = MessageStore::open(home, &identity).map_err(|error| match error {
+        StoreError::Held { process, .. } => held(process, task),
+        error => error.into(),
+    })?;
     if let Some(aside) = opened.put_aside {
         let what = format!("the store was damaged ({}) and was moved to {}", aside.why, aside.path.display());
         return Err(AppError::new(code::MACHINE, what).hint("a new one was created in its place"));
     }
     Ok(Some(opened.store))
+}
+
+/// What a process is that has the messages open, and what finds them there.
+fn held(process: Option<u32>, task: &HistoryCommand) -> AppError {
+    let end = process.map_or_else(String::new, |process| format!(": kill {process}"));
+    let what = format!("another rsachat{} has the messages of this home open", numbered(process));
+    AppError::new(code::MACHINE, what).hint(match task {
+        HistoryCommand::Search { .. } => {
+            format!(":search finds the same at its prompt, or at one that rsachat attach opens; or end it first{end}")
+        }
+        HistoryCommand::Export { .. } | HistoryCommand::Delete { .. } => {
+            format!("end it first, since what it keeps stays{end}")
+        }
+    })
 }
 
 fn nothing(task: &HistoryCommand) -> Result<u8, AppError> {

@@ -105,7 +105,7 @@ pub enum StoreError {
         version: u32,
     },
     /// The store of messages does not hold what was written to it.
-    #[error("{} is damaged ({why}); restart, and it is moved aside", .path.display())]
+    #[error("{} is damaged ({why}); start rsachat, and it is moved aside", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -101,7 +101,7 @@ fn kept_messages_are_deleted_by_peer_and_by_age_and_only_when_asked_which() {
 fn the_history_of_a_store_that_is_open_is_left_alone_and_a_home_without_one_has_none() {
     let (home, _) = home();
     let open = store(&home);
-    let held = format!("in another rsachat with this home (process {})", std::process::id());
+    let held = format!("another rsachat (process {}) has the messages of this home open", std::process::id());
     for args in [&["search", "x"][..], &["export"], &["delete", "--all"]] {
         assert!(says(&home, args, 3).contains(&held));
     }
@@ -238,4 +238,23 @@ fn who_is_forgotten_leaves_nothing_in_the_store() {
     minji.ends();
     let left = says(&home, &["export", "--json"], 0);
     assert!(left.lines().count() == 1 && left.contains(&gone.to_string()), "{left}");
+}
+
+#[test]
+fn the_history_of_a_home_that_is_open_elsewhere_names_that_process_and_what_helps() {
+    let home = Home::with_key("민지", "test-1.pem");
+    let owner = home.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
+    owner.listens_at();
+    let named = format!("another rsachat (process {}) has the messages of this home open", owner.id());
+    let end = format!(": kill {}", owner.id());
+    for (args, helps) in [
+        (&["search", "점심"][..], ":search finds the same at its prompt"),
+        (&["export"], "end it first, since what it keeps stays"),
+        (&["delete", "--all"], "end it first, since what it keeps stays"),
+    ] {
+        let mut run = home.run(&[&["history"], args].concat(), Stdio::null());
+        run.ends_saying(3, &named);
+        let said = run.complaints();
+        assert!(said.contains(helps) && said.contains(&end), "{args:?}: {said}");
+    }
 }

@@ -259,6 +259,31 @@ fn a_home_without_a_key_or_with_a_damaged_book_is_no_copy_to_rely_on() {
 }
 
 #[test]
+fn messages_that_the_key_of_the_home_does_not_open_are_no_copy_to_rely_on() {
+    let this = Move::new();
+    drop(store(&this.from));
+    let other = Home::with_key("준호", "test-4.pem");
+    let key = fs::read_to_string(this.from.file("identity.pem")).unwrap();
+    let sealed_to = this.from.fingerprint();
+    fs::copy(other.file("identity.pem"), this.from.file("identity.pem")).unwrap();
+    let said = this.says(&this.export(), 3);
+    assert_eq!(
+        said,
+        format!(
+            "rsachat: error: HOME/store.redb is sealed for another key ({sealed_to}); put that key back, or move the \
+             file away, with the messages waiting in it"
+        )
+    );
+    assert!(!this.file("minji.home").exists());
+    fs::write(this.from.file("identity.pem"), key).unwrap();
+    fs::write(this.from.file("store.redb"), [0; 9_000]).unwrap();
+    let said = this.says(&this.export(), 3);
+    assert!(said.starts_with("rsachat: error: HOME/store.redb is damaged"), "{said}");
+    fs::remove_file(this.from.file("store.redb")).unwrap();
+    this.says(&this.export(), 0);
+}
+
+#[test]
 fn nothing_new_is_swallowed_by_a_home_that_is_older_than_what_its_peer_has() {
     let (old, new) = (Home::of("민지"), Home::of("민지"));
     fs::remove_file(new.file("identity.pem")).unwrap();

@@ -8,7 +8,7 @@ use super::content::{FileKind, ShortFile, TIME_BYTES, head};
 use super::stream::SealingWriter;
 use super::{ArchiveError, Contents, SETTINGS, folder};
 use crate::chat::KeyFor;
-use crate::crypto::{Passphrase, SealedFile, Seed};
+use crate::crypto::{Identity, Passphrase, SealedFile, Seed};
 use crate::store::message_store::{self, StoreCopy};
 use crate::store::safe_file::{self, Access};
 use crate::store::{Home, StoreError, book_file, key_file};
@@ -61,19 +61,23 @@ pub(crate) fn export(
     Ok(Exported { contents: Contents { exported_at: now, names: snapshot.names() }, bytes })
 }
 
-/// Refuses a home without a key, and one whose messages another process has open, before a
-/// passphrase is asked for.
+/// Refuses a home without a key, and messages that another process has open, or that the key does
+/// not open, before a passphrase is asked for.
 pub(crate) fn check_source(home: &Home) -> Result<(), ArchiveError> {
-    check_key(home)?;
-    StoreCopy::begin(home)?;
+    open_store(home)?;
     Ok(())
 }
 
-fn check_key(home: &Home) -> Result<(), ArchiveError> {
-    match key_file::load_key_text(home, KeyFor::Identity)? {
-        Some(_) => Ok(()),
-        None => Err(ArchiveError::NoKey { home: home.path().to_owned() }),
+/// The store, if there is one, which must be the key's: what is sealed to another key opens for
+/// nobody who has the file. Of a key under a passphrase that is not known here.
+fn open_store(home: &Home) -> Result<Option<StoreCopy>, ArchiveError> {
+    let text = key_file::load_key_text(home, KeyFor::Identity)?;
+    let text = text.ok_or_else(|| ArchiveError::NoKey { home: home.path().to_owned() })?;
+    let store = StoreCopy::begin(home)?;
+    if let (Some(store), Ok(identity)) = (&store, Identity::from_pem(&text, None)) {
+        store.check_key(home, &identity.public().fingerprint())?;
     }
+    Ok(store)
 }
 
 /// Refuses a place where there is something, before a passphrase is asked for.
@@ -88,9 +92,8 @@ pub(crate) fn check_place(path: &Path) -> Result<(), ArchiveError> {
 impl HomeSnapshot {
     /// Reads the short files under the lock of the home, and holds the store.
     fn take(home: &Home, settings: Option<&Path>) -> Result<Self, ArchiveError> {
-        check_key(home)?;
         let _lock = home.lock()?;
-        let store = StoreCopy::begin(home)?;
+        let store = open_store(home)?;
         // A damaged book is no copy to rely on.
         book_file::read(home)?;
         let listed = || StoreError::io("read", home.path());

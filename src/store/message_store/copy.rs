@@ -8,6 +8,7 @@ use redb::StorageBackend as _;
 use super::backend::{SimulatedDisk, StoreFile};
 use super::failure::{Failure, error_of};
 use super::{StoreFiles, path};
+use crate::crypto::Fingerprint;
 use crate::store::{Home, StoreError, safe_file};
 
 /// A whole store, which no process opens until this is dropped.
@@ -16,6 +17,8 @@ pub(crate) struct StoreCopy {
     file: StoreFile,
     read: u64,
     bytes: u64,
+    /// The keys that open it.
+    keys: Vec<Fingerprint>,
 }
 
 impl StoreCopy {
@@ -26,10 +29,10 @@ impl StoreCopy {
     /// [`StoreError::Held`] while a process has it open, and others about the file.
     pub(crate) fn begin(home: &Home) -> Result<Option<Self>, StoreError> {
         let files = StoreFiles::of(home, &SimulatedDisk::default());
-        if files.open_tables()?.is_none() {
-            return Ok(None);
-        }
+        let Some((tables, _)) = files.open_tables()? else { return Ok(None) };
         let path = path(home);
+        let keys = tables.keys().map_err(|failure| error_of(failure, "read", &path))?;
+        drop(tables);
         let Some(file) = safe_file::open_secret(&path)? else { return Ok(None) };
         let locked = files.backend(file).and_then(|file| {
             let all = (Bound::Unbounded, Bound::Unbounded);
@@ -38,7 +41,18 @@ impl StoreCopy {
         });
         let file = locked.map_err(|failure| error_of(failure, "lock", &path))?;
         let bytes = file.len().map_err(StoreError::io("read", &path))?;
-        Ok(Some(Self { file, read: 0, bytes }))
+        Ok(Some(Self { file, read: 0, bytes, keys }))
+    }
+
+    /// Refuses a store that this identity does not open.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherIdentity`].
+    pub(crate) fn check_key(&self, home: &Home, identity: &Fingerprint) -> Result<(), StoreError> {
+        if self.keys.contains(identity) {
+            return Ok(());
+        }
+        Err(StoreError::OtherIdentity { path: path(home), keys: self.keys.clone() })
     }
 
     /// Bytes of the whole.

@@ -113,6 +113,11 @@ impl Tables {
         })
     }
 
+    /// The identities that open it.
+    pub(super) fn keys(&self) -> Result<Vec<Fingerprint>, Failure> {
+        guarded(|| wrapped_to(&self.database.begin_read()?.open_table(META)?))
+    }
+
     /// Wraps the store key to one more identity.
     pub(super) fn add_wrap(&self, key: &StoreKey, identity: &PublicKey) -> Result<(), Failure> {
         let wrapped = key.wrap(identity, &seed()?);
