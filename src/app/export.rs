@@ -33,7 +33,7 @@ pub(crate) fn without_terminal(export: &Export) -> Result<(), ExportError> {
 /// Saves a text as a new file; it is on disk when this returns.
 pub(crate) fn save(path: &Path, text: &[u8]) -> Result<(), String> {
     safe_file::write_new(path, text).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => "there is one of that name; choose another".to_owned(),
+        io::ErrorKind::AlreadyExists => "that file exists already; choose another name".to_owned(),
         _ => describe(&naming_folder(error, path)),
     })
 }

@@ -211,7 +211,7 @@ pub enum Info {
     Unblocked { name: String, trust_level: TrustLevel },
     Nick { name: String },
     Named { old: String, name: String },
-    Safety { name: String, number: SafetyNumber, fingerprint: Fingerprint },
+    Safety { name: String, number: SafetyNumber, fingerprint: Fingerprint, trust_level: TrustLevel },
     Notify { set: NotifyPolicy },
     Logging { file: String },
     LogClosed { file: String },

@@ -61,10 +61,10 @@ pub struct Cli {
 
 #[derive(clap::Subcommand, Debug)]
 enum Subcommand {
-    /// Generate, show, protect or export your key
+    /// Generate, import, show, protect or export your key
     #[command(subcommand, after_help = "Examples:\n  rsachat key show")]
     Key(admin::KeyCommand),
-    /// List, trust or forget peers
+    /// List, trust, add, rename, block, unblock or forget peers
     #[command(subcommand, after_help = "Examples:\n  rsachat peers list")]
     Peers(admin::PeersCommand),
     /// Search, export or delete the messages that were kept
@@ -168,7 +168,7 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
         if let Some(mode) = home.close()? {
             let (path, now) = (home.path().display(), safe_file::FOLDER_MODE);
             eprint_line(&format!(
-                "rsachat: {path} was open to others ({mode:04o}), and is closed now ({now:04o})"
+                "rsachat: {path} was open to others ({mode:04o}); its mode is now {now:04o}"
             ));
         }
         Ok::<_, AppError>(home)

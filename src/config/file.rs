@@ -187,8 +187,8 @@ fn find(word: &str, value: &DeValue<'_>) -> Result<&'static Key, String> {
     let near = nearest(&folded, KEYS.iter().map(|key| key.name));
     let word = SafeText::line(word);
     Err(match near {
-        Some(near) => format!("there is no key {word} (did you mean {near}?)"),
-        None => format!("there is no key {word}"),
+        Some(near) => format!("no setting {word} (did you mean {near}?)"),
+        None => format!("no setting {word}; rsachat man lists them"),
     })
 }
 

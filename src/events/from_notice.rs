@@ -169,10 +169,11 @@ pub(crate) fn of_prompt(notice: &Notice) -> Option<OutputEvent> {
             return None;
         }
         Notice::Message(received) => OutputEvent::Message(message(received)),
-        Notice::Info(Info::Safety { name, number, fingerprint }) => OutputEvent::Safety {
+        Notice::Info(Info::Safety { name, number, fingerprint, trust_level }) => OutputEvent::Safety {
             name: name.clone(),
             number: number.groups().iter().map(|group| format!("{group:05}")).collect(),
             fingerprint: fingerprint.to_string(),
+            standing: trust_level.standing(),
         },
         Notice::Info(info) => of_info(info),
         Notice::Warning(warning) | Notice::Counted(warning) => {

@@ -116,6 +116,7 @@ pub(crate) enum OutputEvent {
         name: String,
         number: Vec<String>,
         fingerprint: String,
+        standing: &'static str,
     },
     /// State of the prompt, whenever it changes.
     State(PromptEvent),

@@ -61,7 +61,8 @@ pub(crate) fn notice(event: &Value) -> Option<Notice> {
                 texts(&event["number"]).iter().map(|group| group.parse()).collect();
             let number = SafetyNumber::of_groups(&groups.ok()?)?;
             let fingerprint = text(event, "fingerprint").parse().ok()?;
-            Notice::Info(Info::Safety { name: text(event, "name"), number, fingerprint })
+            let (name, trust_level) = (text(event, "name"), trust_level(event));
+            Notice::Info(Info::Safety { name, number, fingerprint, trust_level })
         }
         "notice" => return words(text(event, "message")),
         "warning" => Notice::Warning(Warning::Told { words: text(event, "message") }),
@@ -234,7 +235,10 @@ mod tests {
     fn a_prompt_at_the_socket_shows_the_card_of_a_safety_number_as_the_owner_does() {
         let fingerprint = Fingerprint::of(b"bob");
         let number = SafetyNumber::between(&fingerprint, &Fingerprint::of(b"alice"));
-        let card = Notice::Info(Info::Safety { name: "bob".to_owned(), number, fingerprint });
-        assert_eq!(told(&card), Some(card));
+        for trust_level in [TrustLevel::Unverified, TrustLevel::Verified, TrustLevel::Blocked] {
+            let name = "bob".to_owned();
+            let card = Notice::Info(Info::Safety { name, number, fingerprint, trust_level });
+            assert_eq!(told(&card), Some(card));
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::cut::{RowLimit, cut, in_one_row};
 use super::wrap::{LongUrls, rows_on_screen, wrap_answer, wrap_behind};
 use super::{Size, safety_card};
 use crate::app::os::in_zone;
-use crate::chat::display::{SafetyCard, earlier_messages, more_rows};
+use crate::chat::display::{NOTHING, SafetyCard, aligned, earlier_messages, more_rows, table_of_people};
 use crate::chat::{Chat, Info, Message, Notice, SentMessage};
 use crate::config::TimeFormat;
 use crate::limits;
@@ -180,12 +180,13 @@ impl Layout {
                 earlier.into_iter().chain(messages.iter().flat_map(rows)).collect()
             }
             Notice::Table(table) => {
-                let table: Vec<_> = table.iter().map(|row| rewritten(row)).collect();
-                table_rows(&table, Notice::Table(table.clone()).rows(), cells)
+                let table: Vec<_> = table_of_people(table).iter().map(|row| rewritten(row)).collect();
+                table_rows(&table, aligned(&table), cells)
             }
             Notice::Answer(rows) => rewritten(rows).iter().flat_map(|row| wrap_answer(row, cells)).collect(),
-            Notice::Info(Info::Safety { name, number, fingerprint }) => {
-                safety_card::render(&SafetyCard::new(name, number, fingerprint), size, self.depth)
+            Notice::Info(Info::Safety { name, number, fingerprint, trust_level }) => {
+                let card = SafetyCard::new(name, number, fingerprint, *trust_level);
+                safety_card::render(&card, size, self.depth)
             }
             _ => {
                 let forms: Vec<_> = notice.rows_by_length().iter().map(|rows| rewritten(rows)).collect();
@@ -377,7 +378,7 @@ fn prefixed(time: &str, rows: Vec<String>) -> Vec<String> {
 }
 
 /// A table in its rows where they fit, else one entry after the other with the heads of its
-/// columns.
+/// columns. A cell without a value is left out there.
 fn table_rows(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<String> {
     let Some((head, entries)) = table.split_first().filter(|_| rows.iter().any(|row| row.width() > cells))
     else {
@@ -386,7 +387,7 @@ fn table_rows(table: &[Vec<String>], rows: Vec<String>, cells: usize) -> Vec<Str
     let mut narrow = Vec::new();
     for entry in entries {
         narrow.extend(entry.first().cloned());
-        let fields = head.iter().zip(entry).skip(1);
+        let fields = head.iter().zip(entry).skip(1).filter(|(_, value)| !NOTHING.contains(&value.as_str()));
         let fields: Vec<_> = fields.map(|(name, value)| format!("{name} {value}")).collect();
         narrow.extend(wrap_behind("  ", 2, &fields.join(", "), 2, cells, LongUrls::Wrapped));
     }
@@ -409,6 +410,8 @@ fn stands_apart(author: &str, margin: usize, cells: usize) -> bool {
 mod tests {
     use super::*;
     use crate::app::os::local;
+    use crate::chat::KeyStatus;
+    use crate::chat::TrustLevel;
     use crate::crypto::Fingerprint;
     use crate::time::UnixMs;
     use crate::wire::Lifetime;
@@ -518,6 +521,34 @@ mod tests {
         let layout = Layout::new(OutputMode::Words, ColourDepth::Monochrome, TimeFormat::none());
         let rows = "name bob, trust verified, since 5 s, address [::1]:8000\nname hana, trust unverified\n";
         assert_eq!(layout.render(&table, NOON, size(80)), rows);
+    }
+
+    #[test]
+    fn a_row_of_a_peer_that_joins_always_says_that_its_key_is_new_and_unverified() {
+        let (own, joined) = ("가나다라마바사아자차", |name: &str| {
+            let fingerprint = Fingerprint::of(b"key");
+            let (name, status, trust_level) = (name.to_owned(), KeyStatus::New, TrustLevel::Met);
+            Notice::Info(Info::Joined { name, fingerprint, status, trust_level })
+        });
+        for (name, cells, rows) in [
+            ("bob", 80, 1),
+            ("민지민지민지", 80, 1),
+            ("bob", 40, 2),
+            (own, 80, 2),
+            (own, 40, 3),
+            (own, 120, 1),
+        ] {
+            let time = TimeFormat::parse("12:00").unwrap();
+            let mut layout = Layout::new(OutputMode::Screen, ColourDepth::Monochrome, time);
+            layout.fit_column([name, own].into_iter());
+            let shown = layout.render(&joined(name), NOON, size(cells));
+            let shown = shown.trim_end_matches('\n');
+            assert_eq!(shown.lines().count(), rows, "{name} {cells}: {shown}");
+            let is_unverified = shown.contains("unverified") || shown.contains(&format!("{name}? "));
+            assert!(shown.contains(" new") && is_unverified, "{name} {cells}: {shown}");
+            let packed: String = shown.split_whitespace().collect();
+            assert!(packed.contains(&Fingerprint::of(b"key").to_string()), "{shown}");
+        }
     }
 
     #[test]

@@ -112,13 +112,14 @@ fn qr_code(text: &str, cells: usize, depth: ColourDepth) -> Option<QrRows> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::TrustLevel;
     use crate::crypto::{Fingerprint, SafetyNumber};
     use crate::limits::NAME_CHARS;
 
     #[test]
     fn the_number_is_on_the_screen_of_every_size_when_the_prompt_is_there_again() {
         let (alice, bob) = (Fingerprint::of(b"alice"), Fingerprint::of(b"bob"));
-        let card = SafetyCard::new("bob", &SafetyNumber::between(&alice, &bob), &bob);
+        let card = SafetyCard::new("bob", &SafetyNumber::between(&alice, &bob), &bob, TrustLevel::Unverified);
         for cells in [24, 36, 40, 76, 80, 200] {
             for rows in [5, 10, 20, 24, 60] {
                 let shown = render(&card, Size { cells, rows }, ColourDepth::Monochrome);
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn the_title_stands_above_everything_and_the_key_only_where_all_rows_have_room() {
         let (alice, bob) = (Fingerprint::of(b"alice"), Fingerprint::of(b"bob"));
-        let card = SafetyCard::new("bob", &SafetyNumber::between(&alice, &bob), &bob);
+        let card = SafetyCard::new("bob", &SafetyNumber::between(&alice, &bob), &bob, TrustLevel::Unverified);
         for (cells, rows, has_key) in
             [(40, 10, false), (40, 24, true), (40, 50, true), (80, 24, true), (80, 8, false)]
         {
@@ -152,9 +153,10 @@ mod tests {
         let (alice, bob) = (Fingerprint::of(b"alice"), Fingerprint::of(b"bob"));
         let number = SafetyNumber::between(&alice, &bob);
         let long = "가".repeat(NAME_CHARS) + "~a1b2c3d4";
-        for name in ["bob", "민지", "a-name-of-23-cells-here", "아주아주긴한국어이름입니다요", &long]
-        {
-            let card = SafetyCard::new(name, &number, &bob);
+        let names = ["bob", "민지", "a-name-of-23-cells-here", "아주아주긴한국어이름입니다요", &long];
+        let levels = [TrustLevel::Unverified, TrustLevel::Verified, TrustLevel::Blocked];
+        for (name, trust_level) in names.into_iter().flat_map(|name| levels.map(|level| (name, level))) {
+            let card = SafetyCard::new(name, &number, &bob, trust_level);
             for (cells, rows) in [(80, 24), (80, 18), (80, 17), (40, 10), (40, 24), (40, 50), (24, 60)] {
                 let shown = render(&card, Size { cells, rows }, ColourDepth::Monochrome);
                 let visible = shown.get((shown.len() + 1).saturating_sub(rows)..).unwrap();

@@ -102,7 +102,7 @@ fn a_file_that_cannot_be_used_says_why() {
     refused(check, &[], 3, "config.toml is too large");
     // A prompt does not go on with half of what it was told.
     fs::write(folder.path(), "nmae = 1").unwrap();
-    refused("--config config.toml", &[], 2, "config.toml:1:1: there is no key nmae");
+    refused("--config config.toml", &[], 2, "config.toml:1:1: no setting nmae");
 }
 
 #[test]

@@ -120,7 +120,15 @@ fn trust_is_judged_as_a_conversation_would_judge_it() {
     check(&minji, &format!("{at} --pin {other}"), 4, &["has a different key from the pinned one"]);
     // Somebody else's home with the listener's own key.
     let twin = Home::with_key("쌍둥이", "test-2.pem");
-    check(&twin, &at, 4, &["uses your own identity"]);
+    check(
+        &twin,
+        &at,
+        0,
+        &["ok       trust ", "your own key: this is your own rsachat", "no problems found\n"],
+    );
+    check(&twin, &format!("{at} --pin {other}"), 4, &["uses your own identity", "not completed"]);
+    twin.private("peers", format!("Hana {other} verified {at}\n"));
+    check(&twin, &at, 4, &["uses your own identity", "not completed"]);
 }
 
 #[test]
@@ -350,7 +358,7 @@ fn settings_that_cannot_be_used_are_the_first_problem() {
     let minji = Home::of("민지");
     let config = minji.private("config.toml", "nmae = 1\n");
     let config = config.to_str().unwrap();
-    let wrong = ["problem  settings   ", "config.toml:1:1: there is no key nmae"];
+    let wrong = ["problem  settings   ", "config.toml:1:1: no setting nmae"];
     check(&minji, &format!("--config {config}"), 2, &wrong);
     fs::write(config, "name = \"민지\"\n").unwrap();
     check(&minji, &format!("--config {config}"), 0, &["ok       settings   ", "is valid; 1 key is set"]);

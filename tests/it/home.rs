@@ -107,7 +107,7 @@ fn a_home_that_is_merely_open_and_has_no_key_is_closed_and_said_so() {
         assert!(code == Some(0) && said.contains("warning  home       "), "{said}");
         assert_eq!(mode(&home), open);
         let (_, said) = run(&home, open, args);
-        let words = format!("was open to others ({open:04o}), and is closed now (0700)");
+        let words = format!("was open to others ({open:04o}); its mode is now 0700");
         assert!(said.contains(&words), "{args:?}: {said}");
         assert_eq!(mode(&home), 0o700);
         assert!(!run(&home, 0o700, args).1.contains("open to others"));

@@ -22,12 +22,13 @@ fn a_message_is_saved_by_the_program_that_is_asked_and_a_file_that_is_there_stay
     assert_eq!(mode(file("new")), 0o600);
     for name in ["new", "there", "link", "pipe", "."] {
         minji.types(&format!(":save {}", file(name)));
-        minji.sees(&format!("problem: cannot save the message as {}: there is one of that name", file(name)));
+        minji
+            .sees(&format!("problem: the message was not saved as {}: that file exists already", file(name)));
     }
     minji.types(&format!(":save {}", file("no/new")));
     minji.sees(&format!("there is no folder {}", file("no")));
     minji.types(":save /proc/message");
-    minji.sees("problem: cannot save the message as /proc/message: ");
+    minji.sees("problem: the message was not saved as /proc/message: ");
     assert_eq!(std::fs::read(file("there")).unwrap(), b"before");
     assert!(!folder.path().join("target").exists());
     let there: BTreeSet<_> =

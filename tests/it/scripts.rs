@@ -188,7 +188,7 @@ const SEEN: &[(&str, &str)] = &[
     ("Logging", r"\* logging to talk.log; "),
     ("LogClosed", r"\* stopped logging to talk.log$"),
     ("Saved", r"\* message of bob \(14 bytes\) saved as code.txt$"),
-    ("SaveFailed", r"! cannot save the message as full: no space left on device; nothing was saved$"),
+    ("SaveFailed", r"! the message was not saved as full: no space left on device$"),
     ("FewerMessages", r"! there are only 2 messages; nothing was copied or saved$"),
     ("NoClipboard", r"! nothing was copied: no terminal with a clipboard is here; "),
     ("NoLog", r"\* nothing is written to disk; "),

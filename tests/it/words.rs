@@ -100,7 +100,12 @@ fn good_and_neutral_news() {
         Info::Blocked { name: bob() },
         Info::Unblocked { name: bob(), trust_level: TrustLevel::Unverified },
         Info::Nick { name: "서버".to_owned() },
-        Info::Safety { name: bob(), number: SafetyNumber::between(&fingerprint, &other), fingerprint: other },
+        Info::Safety {
+            name: bob(),
+            number: SafetyNumber::between(&fingerprint, &other),
+            fingerprint: other,
+            trust_level: TrustLevel::Verified,
+        },
         Info::Named { old: bob(), name: "밥".to_owned() },
         Info::Notify { set: NotifyPolicy::default() },
         Info::Notify { set: NotifyPolicy { when: NotifyWhen::Always, content: NotifyContent::Shown } },

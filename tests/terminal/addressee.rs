@@ -13,7 +13,7 @@ fn a_line_half_typed_for_one_who_is_cut_off_goes_to_no_stranger_and_stays() {
     bob.signal(Signal::KILL);
     alice.sees("lost bob");
     let carol = alice.call_as_carol();
-    alice.sees("carol joined");
+    alice.sees_join("carol");
     carol.sees("alice joined");
     alice.press("야기\r");
     alice.sees("! bob is not connected; nothing was sent");
@@ -32,7 +32,7 @@ fn a_line_half_typed_for_one_who_is_cut_off_goes_to_no_stranger_and_stays() {
 fn a_line_that_is_asked_about_waits_for_another_enter_or_stays() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::WIDE);
     let carol = alice.call_as_carol();
-    alice.sees("carol joined");
+    alice.sees_join("carol");
     alice.press("carol: 밥?\r");
     alice.sees("plain text goes to bob, and @carol TEXT to carol: Enter sends to bob,");
     let wait_back = |alice: &Pty, times: usize| {

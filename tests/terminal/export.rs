@@ -30,7 +30,7 @@ fn the_exact_text_of_a_message_goes_to_the_clipboard_of_the_terminal_and_into_a_
         alice.press(":save ./iden\t");
         alice.sees("> :save ./identity.pem");
         alice.press("\r");
-        alice.sees("cannot save the message as ./identity.pem: there is one of that name");
+        alice.sees("the message was not saved as ./identity.pem: that file exists already");
     }
 }
 
@@ -71,7 +71,7 @@ fn an_attached_prompt_copies_and_saves_where_its_user_sits() {
         alice.press(":save from-bob\r");
     }
     alice.sees("message of bob (8 bytes) saved as from-bob");
-    alice.sees("cannot save the message as from-bob: there is one of that name");
+    alice.sees("the message was not saved as from-bob: that file exists already");
     assert_eq!(fs::read(home.file("from-bob")).unwrap(), b"from bob");
     // Lines of a pipe end with the code of the one that was refused.
     for (line, code) in [(":save other", 0), (":save other", 1), (":copy", 1)] {

@@ -242,7 +242,7 @@ fn ctrl_z_suspends_and_the_line_is_there_again_after_it() {
 fn a_dumb_terminal_gets_lines_and_nothing_else() {
     let mut alice = Pty::start(&Setup { cols: 80, term: "dumb", ..Setup::SMALL });
     let mut bob = alice.call_as_bob();
-    alice.sees("bob joined");
+    alice.sees_join("bob");
     bob.types("hi");
     alice.sees("bob: hi");
     alice.press("안녕\r");

@@ -18,7 +18,7 @@ fn a_name_of_ones_own_wins_over_what_a_peer_claims() {
         drop(bob);
         alice.sees("lost 밥");
         let _again = alice.call_as_bob();
-        alice.sees("밥 joined");
+        alice.sees_join("밥");
         alice.clear();
         alice.check_picture(&format!("own-name-{size}"), |screen| has(screen, "밥?"));
     }

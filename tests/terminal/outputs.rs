@@ -33,7 +33,7 @@ fn a_terminal_that_another_program_made_non_blocking_shows_every_row() {
     for args in [&[][..], &["--plain"]] {
         let mut alice = Pty::start_non_blocking(&Setup { args, ..Setup::WIDE });
         let mut bob = alice.call_as_bob();
-        alice.sees("bob joined");
+        alice.sees_join("bob");
         // Not by reading nothing: the system may make room then, and not tell who waits for it.
         alice.flow_off();
         bob.types_bytes(much().as_bytes());
@@ -179,7 +179,7 @@ fn what_is_typed_while_the_terminal_has_stopped_stands_in_the_line_once_it_goes_
 fn stopped(args: &[&str], stop: Stop) -> (Pty, Process) {
     let alice = Pty::start(&Setup { args, ..Setup::WIDE });
     let mut bob = alice.call_as_bob();
-    alice.sees("bob joined");
+    alice.sees_join("bob");
     match stop {
         Stop::Unread => alice.stops(),
         Stop::FlowOff => alice.flow_off(),

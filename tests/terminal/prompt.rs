@@ -10,12 +10,12 @@ fn a_prompt_has_its_natural_width_as_soon_as_it_changes_while_nothing_is_typed()
         let mut alice = Pty::start(&setup);
         alice.wait("nobody yet", |screen| row_of_cursor(screen).trim_end() == "alice >");
         let minji = alice.call_with("민지", "pty/bob.pem");
-        alice.sees("민지 joined, ");
+        alice.sees_join("민지");
         alice.check_picture(&format!("prompt-joined-{size}"), |screen| {
             row_of_cursor(screen).contains("민지?")
         });
         let mut carol = alice.call_as_carol();
-        alice.sees("carol joined");
+        alice.sees_join("carol");
         alice.clear();
         carol.types("밥 먹었어?");
         alice.check_picture(&format!("prompt-unread-{size}"), |screen| {
@@ -70,7 +70,7 @@ fn a_prompt_that_changes_while_a_line_is_typed_keeps_its_cells_and_the_line() {
     ] {
         let (mut alice, bob) = Pty::start_with_bob(&setup);
         let mut carol = alice.call_as_carol();
-        alice.sees("carol joined");
+        alice.sees_join("carol");
         alice.press("반x쯤\x1b[D\x7f");
         alice.wait("the line", |screen| row_of_cursor(screen) == before);
         let cell = |alice: &Pty| alice.cursor().1;
@@ -100,7 +100,7 @@ fn a_line_that_was_emptied_has_the_natural_prompt_and_can_be_brought_back() {
         {
             let (mut alice, _bob) = Pty::start_with_bob(&setup);
             let mut carol = alice.call_as_carol();
-            alice.sees("carol joined");
+            alice.sees_join("carol");
             alice.press("half");
             alice.wait("the line", |screen| row_of_cursor(screen).ends_with("half"));
             carol.types("hello");
@@ -164,7 +164,7 @@ fn what_can_be_undone_browsed_or_searched_stays_when_the_prompt_changes() {
         alice.press("first\r");
         bob.hears("alice", 1);
         let mut carol = alice.call_as_carol();
-        alice.sees("carol joined");
+        alice.sees_join("carol");
         carol.sees("alice joined");
         alice.wait_reading();
         alice.press(keys);
@@ -186,7 +186,7 @@ fn what_can_be_undone_browsed_or_searched_stays_when_the_prompt_changes() {
 fn a_prompt_that_changes_leaves_no_row_behind_and_no_key_is_lost() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::WIDE);
     let mut carol = alice.call_as_carol();
-    alice.sees("carol joined");
+    alice.sees_join("carol");
     alice.clear();
     let mut said = Vec::new();
     for number in 0..12 {

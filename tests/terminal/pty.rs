@@ -224,7 +224,8 @@ impl Pty {
     pub(crate) fn start_with_bob(setup: &Setup<'_>) -> (Self, Process) {
         let mut pty = Self::start(setup);
         let bob = pty.call_as_bob();
-        pty.wait("bob", |screen| has(screen, "bob joined") && row_of_cursor(screen).contains("bob?"));
+        pty.sees_join("bob");
+        pty.wait("bob", |screen| row_of_cursor(screen).contains("bob?"));
         bob.sees("alice joined");
         pty.clear();
         (pty, bob)
@@ -274,6 +275,12 @@ impl Pty {
     /// Waits until a text stands on the screen, wherever it is wrapped between words.
     pub(crate) fn sees(&self, text: &str) {
         self.wait(text, |screen| has(screen, text));
+    }
+
+    /// Waits until somebody has joined, in any of the forms of that row.
+    pub(crate) fn sees_join(&self, name: &str) {
+        let forms = [" joined", "? joined", "? new:"].map(|form| format!("{name}{form}"));
+        self.wait(&forms[0], |screen| forms.iter().any(|form| has(screen, form)));
     }
 
     /// Sends bytes as a terminal may cut them.

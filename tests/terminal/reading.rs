@@ -104,7 +104,7 @@ fn the_prompt_counts_what_others_said() {
     for (size, setup) in SIZES {
         let (mut alice, mut bob) = Pty::start_with_bob(&setup);
         let mut carol = alice.call_as_carol();
-        alice.wait("carol", shows("carol joined"));
+        alice.sees_join("carol");
         carol.sees("alice joined");
         alice.press(":verify bob\r:trust bob\r");
         alice.wait("trust", shows("bob is marked verified"));

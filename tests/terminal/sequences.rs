@@ -55,7 +55,7 @@ fn a_terminal_without_an_editor_sends_no_sequence_either() {
     for setup in [Setup { term: "dumb", ..Setup::WIDE }, Setup { args: &["--plain"], ..Setup::WIDE }] {
         let mut alice = Pty::start(&setup);
         let bob = alice.call_as_bob();
-        alice.sees("bob joined");
+        alice.sees_join("bob");
         alice.press(&format!("한{}글\x1b[27;2;13~\r", ANSWERS.concat()));
         assert_eq!(bob.hears("alice", 1), ["한글"]);
     }

@@ -27,7 +27,7 @@ fn a_title_names_the_peer_and_counts_what_is_unread_and_is_given_back() {
     bob.types("the secret is 42, Alice!");
     alice.sees("42");
     let mut carol = alice.call_as_carol();
-    alice.sees("carol joined");
+    alice.sees_join("carol");
     carol.types("하나");
     alice.wait_bytes("the count", |bytes| bytes.contains("]2;rsachat: bob (1)"));
     alice.press(":to carol\r");

@@ -147,10 +147,10 @@ mod tests {
             let begun = &name[..name.len() - 1];
             assert_eq!(
                 error(&format!(":{begun} bob x")),
-                format!("write :{name} whole; :{begun} is not enough for it")
+                format!("write :{name} in full; :{begun} is too short for it")
             );
         }
-        assert_eq!(error(":out drop bob"), "write :outbox drop whole; :out drop is not enough for it");
+        assert_eq!(error(":out drop bob"), "write :outbox drop in full; :out drop is too short for it");
         assert!(parse_line(":out").is_ok() && parse_line(":outbox drop bob").is_ok());
     }
 

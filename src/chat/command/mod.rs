@@ -112,7 +112,7 @@ pub enum CommandError {
     #[error("several commands begin with :{0}; write :{names}", names = .1.join(" or :"))]
     Ambiguous(SafeText, Vec<&'static str>),
     /// The beginning of one that is understood whole only.
-    #[error("write :{0} whole; :{1} is not enough for it")]
+    #[error("write :{0} in full; :{1} is too short for it")]
     Whole(&'static str, SafeText),
     /// A command of another program, and what to write.
     #[error("there is no :{0} here; {1}")]

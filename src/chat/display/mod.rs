@@ -26,7 +26,7 @@ pub(crate) use listener::{listener, listening};
 pub(crate) use questions::{BLOCK_ANSWERS, block_hint, block_question, block_rest};
 pub(crate) use recording_class::RecordingClass;
 use recording_class::RecordingClass::{AnyRows, Omitted, Rows, RowsAbout, Special};
-pub(crate) use rows::{aligned, earlier_messages, more_rows};
+pub(crate) use rows::{NOTHING, PEER_COLUMNS, aligned, earlier_messages, more_rows, table_of_people};
 pub(crate) use safety_card::SafetyCard;
 use trust::{impostor, not_saved};
 
@@ -155,11 +155,12 @@ impl Info {
                 ),
             ),
             Self::Named { old, name } => (RowsAbout(old), format!("{old} is now called {name}")),
-            Self::Safety { name, number, .. } => (
+            Self::Safety { name, number, trust_level, .. } => (
                 Special,
                 format!(
                     "safety number with {name}: {number}\n\
-                     compare it by voice; if you both see the same, :trust {name}"
+                     compare it by voice; {}",
+                    safety_card::once_compared(name, *trust_level, "you both see the same")
                 ),
             ),
             Self::Notify { set } => (Rows, notify_setting(*set)),
@@ -463,7 +464,7 @@ impl Warning {
             Self::NoClipboard => (AnyRows, "trouble", export::NO_CLIPBOARD.to_owned()),
             Self::NotForPrograms => (AnyRows, "trouble", export::NOT_FOR_PROGRAMS.to_owned()),
             Self::SaveFailed { file, why } => {
-                (AnyRows, "trouble", format!("cannot save the message as {file}: {why}; nothing was saved"))
+                (AnyRows, "trouble", format!("the message was not saved as {file}: {why}"))
             }
             Self::LogFailed { file, why } => {
                 (AnyRows, "trouble", format!("cannot write the log {file}: {why}; no log is kept"))

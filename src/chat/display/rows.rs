@@ -16,7 +16,7 @@ impl Notice {
             Self::Warning(warning) => marked('!', &warning.sentence()),
             Self::Counted(_) => Vec::new(),
             Self::Answer(rows) => rows.clone(),
-            Self::Table(rows) => aligned(rows),
+            Self::Table(rows) => aligned(&table_of_people(rows)),
             Self::History { messages, earlier } => {
                 let before = (*earlier > 0).then(|| earlier_messages(*earlier));
                 before.into_iter().chain(messages.iter().flat_map(message_rows)).collect()
@@ -55,7 +55,7 @@ impl Notice {
             Self::Warning(warning) => in_a_row("problem", &warning.sentence()),
             Self::Counted(_) => Vec::new(),
             Self::Answer(rows) => rows.clone(),
-            Self::Table(rows) => entries(rows),
+            Self::Table(rows) => entries(&table_of_people(rows)),
             Self::History { messages, .. } => messages.iter().map(says).collect(),
         }
     }
@@ -83,11 +83,50 @@ fn message_rows(message: &Message) -> Vec<String> {
     message.rows.iter().map(|row| format!("{author}: {row}")).collect()
 }
 
+/// Headings of the table of peers, as programs know them.
+pub(crate) const PEER_COLUMNS: [&str; 7] =
+    ["name", "trust", "key", "since", "last seen", "waiting", "address"];
+
+/// Cells of a table that have no value.
+pub(crate) const NOTHING: [&str; 2] = ["-", ""];
+
+/// A table as a person reads it: who is connected stands there in words, and columns without any
+/// value do not.
+pub(crate) fn table_of_people(table: &[Vec<String>]) -> Vec<Vec<String>> {
+    let is_of_peers = table.first().is_some_and(|head| head == &PEER_COLUMNS);
+    let (head, peers) = table.split_at(usize::from(is_of_peers));
+    let peer = |row: &Vec<String>| match &row[..] {
+        [name, trust, key, since, last_seen, waiting, address] if is_of_peers => {
+            let state = match [since, last_seen].map(String::as_str) {
+                ["-", "-"] => "away".to_owned(),
+                ["-", last_seen] => format!("away {last_seen}"),
+                [since, _] => format!("connected {since}"),
+            };
+            let waiting = if waiting == "0" { "-" } else { waiting };
+            [name, &state, trust, key, waiting, address].map(str::to_owned).to_vec()
+        }
+        _ => row.clone(),
+    };
+    let head = head
+        .iter()
+        .map(|_| ["name", "state", "trust", "key", "waiting", "address"].map(str::to_owned).to_vec());
+    let mut rows: Vec<_> = head.chain(peers.iter().map(peer)).collect();
+    let is_used = |at: usize| {
+        rows.iter().skip(1).any(|row| row.get(at).is_some_and(|cell| !NOTHING.contains(&cell.as_str())))
+    };
+    let used: Vec<_> = (0..rows.first().map_or(0, Vec::len)).map(is_used).collect();
+    for row in &mut rows {
+        let mut used = used.iter();
+        row.retain(|_| used.next().is_none_or(|used| *used));
+    }
+    rows
+}
+
 /// Entries of a table, each with the heads of its columns. An empty cell is left out.
 fn entries(rows: &[Vec<String>]) -> Vec<String> {
     let Some((head, entries)) = rows.split_first() else { return Vec::new() };
     let sentence = |entry: &Vec<String>| {
-        let fields = head.iter().zip(entry).filter(|(_, value)| !matches!(value.as_str(), "" | "-"));
+        let fields = head.iter().zip(entry).filter(|(_, value)| !NOTHING.contains(&value.as_str()));
         fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
     };
     entries.iter().map(sentence).collect()

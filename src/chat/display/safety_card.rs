@@ -1,5 +1,6 @@
 //! Card of a safety number: the number, and what to do with it.
 
+use crate::chat::types::TrustLevel;
 use crate::crypto::{Fingerprint, SafetyNumber};
 
 /// Safety number as it is shown large, with a code for a camera and instructions.
@@ -21,11 +22,16 @@ pub(crate) struct SafetyCard {
 
 impl SafetyCard {
     /// The card of a peer. Each row has room for the longest name, or is one that may be cut.
-    pub(crate) fn new(name: &str, number: &SafetyNumber, fingerprint: &Fingerprint) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        number: &SafetyNumber,
+        fingerprint: &Fingerprint,
+        trust_level: TrustLevel,
+    ) -> Self {
         /// What a difference means.
         const DIFFERS: &str = "if anything differs, somebody is between you: do not go on";
         let groups = number.groups().chunks(4);
-        let trust = format!("if everything matches, :trust {name}");
+        let trust = once_compared(name, trust_level, "everything matches");
         Self {
             title: format!("safety number for you and {name}: both must see the same"),
             groups: groups
@@ -43,6 +49,17 @@ impl SafetyCard {
                 trust,
                 DIFFERS.to_owned(),
             ],
+        }
+    }
+}
+
+/// Next step once the number was compared, where it is the same.
+pub(super) fn once_compared(name: &str, trust_level: TrustLevel, same: &str) -> String {
+    match trust_level {
+        TrustLevel::Verified => format!("{name} is verified already: if {same}, nothing is left to do"),
+        TrustLevel::Blocked => format!("{name} is blocked: if {same}, :unblock comes before :trust"),
+        TrustLevel::Met | TrustLevel::Unverified | TrustLevel::Unauthenticated => {
+            format!("if {same}, :trust {name}")
         }
     }
 }

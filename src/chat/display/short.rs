@@ -1,5 +1,6 @@
 //! Shorter sentences of rows that a screen has no room for: each caller is one row where that can
-//! be. A fingerprint is never shortened; words are.
+//! be. A fingerprint is never shortened; words are. That a key is new is always said, and that it
+//! is unverified by the word, or by the sign that the prompt has for it, `bob?`.
 
 use super::close_reason::first_words;
 use crate::chat::notice::{Info, KeyStatus};
@@ -11,13 +12,12 @@ impl Info {
         let shorter = match self {
             Self::Joined { name, fingerprint, status: KeyStatus::New, .. } => vec![
                 format!("{name} joined, new key {fingerprint}, unverified"),
-                format!("{name} joined, new key {fingerprint}"),
-                format!("{name} joined, key {fingerprint}"),
-                format!("{name} joined, {fingerprint}"),
+                format!("{name}? joined, new {fingerprint}"),
+                format!("{name}? new: {fingerprint}"),
             ],
             Self::NewSender { name, fingerprint } => vec![
-                format!("{name} (send) has a new key {fingerprint}"),
-                format!("{name} (send), {fingerprint}"),
+                format!("{name}? (send) has a new key {fingerprint}"),
+                format!("{name}? (send) new: {fingerprint}"),
             ],
             Self::Probe { remote, reason, .. } => {
                 let sent = first_words(reason).map(|first| format!("{remote} sent \"{first}\""));

@@ -1,7 +1,7 @@
 //! Handlers of listings: `:peers`, `:status` and `:limits`.
 
 use crate::chat::conversation::Conversation;
-use crate::chat::display::{aligned, not_kept};
+use crate::chat::display::{PEER_COLUMNS, aligned, not_kept};
 use crate::chat::kept::UnopenedStore;
 use crate::chat::notice::{Info, Notice};
 use crate::chat::types::{HistoryPolicy, KeyFor, PeerId, Protocol, TrustLevel};
@@ -15,8 +15,7 @@ use crate::time::UnixMs;
 impl Chat {
     /// `:peers`: every peer connected or in the book.
     pub(crate) fn show_peers(&mut self) {
-        let head = ["name", "trust", "key", "since", "last seen", "waiting", "address"];
-        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        let mut rows = vec![PEER_COLUMNS.map(str::to_owned).to_vec()];
         for peer in self.book.peers() {
             let open = self.conversations.open_with(PeerId::Key(peer.fingerprint));
             let conversation = open.and_then(|conn| self.conversations.get(conn));

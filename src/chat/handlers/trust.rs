@@ -128,7 +128,8 @@ impl Chat {
             Some(own) => {
                 let number = SafetyNumber::between(&own, &fingerprint);
                 self.shown_numbers.insert(name.clone(), fingerprint);
-                self.effects.info(Info::Safety { name, number, fingerprint });
+                let trust_level = self.trust_level_of(PeerId::Key(fingerprint));
+                self.effects.info(Info::Safety { name, number, fingerprint, trust_level });
             }
             None => self.effects.warn(Warning::NoKeyYet),
         }
@@ -165,7 +166,8 @@ impl Chat {
             }
             None => {
                 self.verify(&name);
-                if self.shown_numbers.contains_key(&name) {
+                let is_verified = self.trust_level_of(PeerId::Key(fingerprint)) == TrustLevel::Verified;
+                if self.shown_numbers.contains_key(&name) && !is_verified {
                     self.effects.warn(Warning::NotCompared { name });
                 }
             }

@@ -124,7 +124,12 @@ impl RemoteCheck<'_> {
     fn findings(&self, addr: SocketAddr, result: &ProbeResult) -> Vec<Finding> {
         if let Some(key) = &result.peer_key {
             let text = format!("an rsachat, protocol {}, for conversations", version_and_suite());
-            return vec![Finding::ok("answer", text), self.trust(addr, key), self.handshake(&result.outcome)];
+            let mut findings = vec![Finding::ok("answer", text), self.trust(addr, key)];
+            // Nobody calls oneself.
+            if !self.is_own_listener(key) {
+                findings.push(self.handshake(&result.outcome));
+            }
+            return findings;
         }
         let lost = |text: String| Finding::problem(code::LOST, "answer", text);
         let answer = match &result.outcome {
@@ -172,6 +177,13 @@ impl RemoteCheck<'_> {
         }
     }
 
+    /// Whether it is our own rsachat, and nobody else was expected there.
+    fn is_own_listener(&self, key: &PublicKey) -> bool {
+        self.own.is_some_and(|own| own.public() == key)
+            && self.pin.is_none_or(|pin| pin == key.fingerprint())
+            && self.book.is_none_or(|book| book.by_address(self.target).is_none())
+    }
+
     /// The finding on the peer's key in our book.
     fn trust(&self, addr: SocketAddr, key: &PublicKey) -> Finding {
         let fingerprint = key.fingerprint();
@@ -179,6 +191,10 @@ impl RemoteCheck<'_> {
             let text = format!("{fingerprint}, which cannot be checked without the book");
             return Finding::warning("trust", text);
         };
+        if self.is_own_listener(key) {
+            return Finding::ok("trust", format!("{fingerprint}, your own key: this is your own rsachat"))
+                .hint("whether others reach it, rsachat doctor on another machine shows");
+        }
         if let Err(refusal) = self.judge(book, addr, key) {
             return Finding::problem(code::REFUSED, "trust", Warning::Refused(refusal).sentence());
         }

@@ -68,8 +68,8 @@ impl Redactor {
                 Notice::History { messages: messages.iter().map(message).collect(), earlier: *earlier }
             }
             // Its code says what its texts say.
-            Notice::Info(Info::Safety { name, number, fingerprint })
-                if self.concerns(&SafetyCard::new(name, number, fingerprint)) =>
+            Notice::Info(Info::Safety { name, number, fingerprint, trust_level })
+                if self.concerns(&SafetyCard::new(name, number, fingerprint, *trust_level)) =>
             {
                 Notice::Answer(notice.rows())
             }

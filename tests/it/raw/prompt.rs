@@ -43,7 +43,7 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
         (":block raw~1", keyless),
         (":to raw~1", "* plain text now goes to raw~1, raw"),
         (":status", "connected to raw~1, raw, 127.0.0.1:"),
-        (":peers", "raw~1  raw"),
+        (":peers", "raw~1  connected "),
     ] {
         minji.types(command);
         minji.sees(answer);

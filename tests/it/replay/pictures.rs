@@ -61,7 +61,7 @@ fn a_screen_has_the_times_the_names_in_their_colours_and_the_prompt_of_a_termina
     let (_, below) = screen.split_once('\n').expect("rows below the first prompt");
     insta::assert_snapshot!(below, @r"
     23:59   * connecting to 127.0.0.1:40001; Ctrl-C cancels
-    23:59     * alice joined, key SHA256:3dyQ2c7dCjTgpQ65B77RTdMEUiFxGRVmIJh0Fi4USwE
+    23:59     * alice? new: SHA256:3dyQ2c7dCjTgpQ65B77RTdMEUiFxGRVmIJh0Fi4USwE
     23:59 alice: 안녕 <bob> & co
     23:59   bob: 비밀은 tok_xyz
     --- Sunday, 2 January 2000 ---
