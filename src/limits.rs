@@ -250,6 +250,8 @@ pub const LATE_MESSAGE_MS: u64 = 60_000;
 /// Longest time for which a commit to the store of messages waits for the next one, where nothing
 /// follows from it, in milliseconds.
 pub const COMMIT_DELAY_MS: u64 = 20;
+/// Messages for the history that a command has not handed to the store; more wait for those.
+pub const HISTORY_AHEAD: usize = 4_096;
 /// Time between two looks at a store of messages that cannot be read, in milliseconds.
 pub const STORE_RETRY_MS: u64 = 5_000;
 /// Messages that wait for one peer, at most.

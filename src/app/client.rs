@@ -173,6 +173,11 @@ impl Client {
         &self.profile.home
     }
 
+    /// Key of this user, once there is one.
+    pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
+        self.profile.identity()
+    }
+
     /// Keeps messages from here on, or as soon as there is a key.
     pub(crate) fn keep_messages(&mut self) {
         self.messages = MessageStoreState::Wanted;

@@ -9,6 +9,7 @@ use super::book_thread::{BookAccess, BookThread};
 use super::broker;
 use super::client::{Client, UserStore};
 use super::error::{describe, describe_attempts};
+use super::history_writer::HistoryWriter;
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
 use super::local_faces::{LocalEvent, LocalFaces, ServingStage};
@@ -18,7 +19,8 @@ use super::owner::HomeSocket;
 use super::recorder::Recorder;
 use super::sandbox::Confinement;
 use crate::chat::{
-    Chat, DialOutcome, EstablishedPipe, ExitRequest, FirstCaller, Info, Input, Message, Notice, ReceiptDue,
+    Chat, DeliveryWarning, DialOutcome, EstablishedPipe, ExitRequest, FirstCaller, Info, Input, Message,
+    Notice, ReceiptDue, Warning,
 };
 use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, FaceId};
@@ -108,6 +110,10 @@ impl<S: NoticeSink> App<S> {
         for result in self.client.finish_book_jobs() {
             self.handle(result);
         }
+        if let Some(why) = self.host.history.take().and_then(HistoryWriter::finish) {
+            let warning = Warning::Delivery(DeliveryWarning::NotInHistory { why });
+            self.host.sink.show(&Notice::Warning(warning), None);
+        }
         self.local.end();
         self.host.finish_commits();
         code
@@ -150,6 +156,19 @@ impl<S: NoticeSink> App<S> {
     pub(crate) fn keep_messages(&mut self, opened: Option<Result<OpenedStore, StoreError>>) {
         self.host.opened = opened;
         self.client.keep_messages();
+    }
+
+    /// Has what is said appended to the history of the home, without a store of its own.
+    pub(crate) fn keep_history(&mut self) {
+        let home = self.client.home().clone();
+        self.host.history = self.client.identity().map(|identity| HistoryWriter::new(home, identity));
+    }
+
+    /// Takes note that so many messages are sent once more.
+    pub(crate) fn resend(&mut self, count: usize) {
+        if let Some(history) = &mut self.host.history {
+            history.resend(count);
+        }
     }
 
     /// Notes what the process has given up, for who asks, and for what can no longer be opened.
@@ -293,7 +312,8 @@ impl<S: NoticeSink> App<S> {
     fn turn(&mut self, until: Option<Instant>) -> io::Result<()> {
         let deadline = self.chat().poll_timeout();
         let deadline = deadline.map(|due| self.host.instant(due.0));
-        let deadline = deadline.into_iter().chain(until).chain(self.book_check_at()).min();
+        let history_at = self.host.history.as_ref().and_then(HistoryWriter::due);
+        let deadline = deadline.into_iter().chain(until).chain(self.book_check_at()).chain(history_at).min();
         self.flush();
         let mut events = Vec::new();
         self.host.net.wait(deadline, &mut events)?;
@@ -317,6 +337,9 @@ impl<S: NoticeSink> App<S> {
         }
         if let Some(input) = self.host.reopened(self.client.home()) {
             self.handle(input);
+        }
+        if let Some(history) = &mut self.host.history {
+            history.advance();
         }
         self.take_book_results();
         self.check_book();

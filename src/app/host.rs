@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{AppError, code, describe};
 use super::export::without_terminal;
+use super::history_writer::HistoryWriter;
 use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
 use super::os::{self, Bound, bind, dialable, resolve};
@@ -182,6 +183,8 @@ pub(crate) struct OsHost<S> {
     reopening: Option<BackgroundTask<Result<OpenedStore, StoreError>>>,
     /// Messages that are kept, where this process keeps them.
     store: Option<StoreThread>,
+    /// Writer of the history, where this process has no store and its user wants one.
+    pub(crate) history: Option<HistoryWriter>,
     /// Answers of the store that were waited for and are not handled yet.
     answers: VecDeque<StoreAnswer>,
     started: Instant,
@@ -208,6 +211,7 @@ impl<S: NoticeSink> OsHost<S> {
             opened: None,
             reopening: None,
             store: None,
+            history: None,
             answers: VecDeque::new(),
             started: Instant::now(),
         })
@@ -505,6 +509,11 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Effect::CancelKey => self.keygen = None,
             Effect::Commit(batch, timing) => {
                 return self.submit_to_store(StoreJob::Commit(batch, timing));
+            }
+            Effect::Remember(entry) => {
+                if let Some(history) = &mut self.history {
+                    history.add(entry);
+                }
             }
             Effect::ReadHistory(query) => return self.submit_to_store(StoreJob::Find(query)),
             Effect::ForgetHistory { peer, before } => {

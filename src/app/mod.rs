@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod event_loop;
 pub(crate) mod export;
 pub(crate) mod external_editor;
+mod history_writer;
 pub(crate) mod host;
 mod job_thread;
 pub(crate) mod json;

@@ -15,7 +15,9 @@ use super::types::{
     ReceiptDue,
 };
 use crate::crypto::{Fingerprint, JobResult, RsaJob, Seed};
-use crate::delivery::{Exposure, FoundEntries, HistoryQuery, MessageState, Pairs, StoreBatch, StoredHistory};
+use crate::delivery::{
+    Exposure, FoundEntries, HistoryEntry, HistoryQuery, MessageState, Pairs, StoreBatch, StoredHistory,
+};
 use crate::ids::{ConnId, DialId, FaceId, JobQueue, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::peers::book::{Book, Change, ChangedBook};
@@ -133,6 +135,8 @@ pub enum Input<'a> {
     MessagesUnusable { why: String },
     /// The oldest commit is on disk, or is not: then with what is kept, where that could be read.
     Committed(Result<(), (String, Option<Pairs>)>),
+    /// Message for the history, of a command without a store ([`Effect::Remember`]).
+    Remember(HistoryEntry),
     /// Result of [`Effect::ReadHistory`], in their order.
     History(Result<FoundEntries, String>),
     /// Passage of time.
@@ -263,6 +267,8 @@ pub enum Effect {
     /// Keep changes of messages, all or none, and report [`Input::Committed`]: one for each of
     /// these effects, in their order.
     Commit(StoreBatch, CommitTiming),
+    /// Append a message to the history of the home: there is no store here.
+    Remember(HistoryEntry),
     /// Look into the history on disk and report [`Input::History`].
     ReadHistory(HistoryQuery),
     /// Delete the history of one peer or of all, or what of it is older than a moment, and report

@@ -480,6 +480,7 @@ impl Chat {
             Input::NotServed { why } => self.effects.warn(Warning::NotServed { why }),
             Input::MessagesUnusable { why } => self.note_unopened_store(why),
             Input::Committed(result) => self.handle_committed(result),
+            Input::Remember(entry) => self.remember_message(entry),
             Input::History(found) => self.handle_history(found),
             Input::Book { conn, book } => self.judge_key(conn, book),
             Input::BookUnusable { why } => self.effects.warn(Warning::Book { why }),

@@ -1,11 +1,17 @@
 //! Orders that only a face at the socket of a home can give (`docs/EVENTS.md`, "The socket of a
 //! home"): which kind of face it is, lines as a person typed them, what it has shown.
 
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
 use super::Id;
 use crate::chat::{AddresseeMark, Echo, LineStart};
 use crate::crypto::Fingerprint;
+use crate::delivery::{Direction, HistoryEntry, HistoryRow};
+use crate::time::UnixMs;
 
 /// Kind of face.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -44,6 +50,8 @@ pub(crate) enum FaceOrder {
     Failed(u64),
     /// Such a message is to be given once more.
     Retry(u64),
+    /// A message for the history, of a command without a store.
+    Remember(HistoryEntry),
     /// Answer at once.
     Ping,
     /// Answer once nothing connects that the face waits for.
@@ -69,6 +77,7 @@ struct Object {
     shown: Option<u64>,
     failed: Option<u64>,
     retry: Option<u64>,
+    remember: Option<Remembered>,
     ping: Option<Word>,
     wait: Option<Wait>,
     key: Option<Key>,
@@ -81,6 +90,24 @@ struct Begun {
     mark: u64,
     name: Option<String>,
     roster: u64,
+}
+
+/// Message for the history; `bytes` are in base64.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remembered {
+    fingerprint: String,
+    direction: Way,
+    at: u64,
+    name: String,
+    bytes: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Way {
+    Sent,
+    Received,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +137,19 @@ enum Key {
     EndOfInput,
 }
 
+impl Remembered {
+    fn into_entry(self) -> Option<HistoryEntry> {
+        let direction = match self.direction {
+            Way::Sent => Direction::Sent,
+            Way::Received => Direction::Received,
+        };
+        let text = Arc::from(BASE64_STANDARD.decode(&self.bytes).ok()?);
+        let (at, name) = (UnixMs(self.at), Arc::from(self.name));
+        let row = HistoryRow { at, direction, name, text };
+        Some(HistoryEntry { peer: self.fingerprint.parse().ok()?, row })
+    }
+}
+
 /// Reads such an order with its id; none, if the line is another order, or nothing.
 pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
     // The library would take the fields from a list as well, in the order of the type.
@@ -132,6 +172,7 @@ pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
         Object { shown: Some(number), .. } => FaceOrder::Shown(number),
         Object { failed: Some(number), .. } => FaceOrder::Failed(number),
         Object { retry: Some(number), .. } => FaceOrder::Retry(number),
+        Object { remember: Some(remembered), .. } => FaceOrder::Remember(remembered.into_entry()?),
         Object { ping: Some(Word::Owner), .. } => FaceOrder::Ping,
         Object { wait: Some(Wait::Connection), .. } => FaceOrder::WaitForConnection,
         Object { key: Some(Key::Interrupt), .. } => FaceOrder::Interrupt,

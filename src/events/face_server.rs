@@ -268,6 +268,7 @@ impl ServedFace {
             FaceOrder::Line { text, begun: None } => answer(Input::Line(&text)),
             FaceOrder::Interrupt => answer(Input::Cancel),
             FaceOrder::DropQuestion => answer(Input::DropQuestion),
+            FaceOrder::Remember(entry) => answer(Input::Remember(entry)),
             FaceOrder::EndOfInput => self.stage = Stage::InputEnded,
             FaceOrder::WaitForConnection => self.waits = Some(WaitOrder { id }),
             // Answered as they came.

@@ -382,6 +382,7 @@ impl Host for SimHost<'_> {
             }
             // These leave no trace in a transcript.
             Effect::Hold(..)
+            | Effect::Remember(_)
             | Effect::Give { .. }
             | Effect::EndFace(_)
             | Effect::QuestionRead(_)

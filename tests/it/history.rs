@@ -197,6 +197,71 @@ fn what_was_kept_is_found_by_a_session_that_keeps_nothing_until_it_is_deleted() 
 }
 
 #[test]
+fn what_send_and_ask_exchange_is_kept_with_an_owner_of_the_home_and_without_one() {
+    let command = r#"case "$(cat)" in *"?") echo fine;; esac"#;
+    let reply = ["recv", "--listen", "127.0.0.1:0", "--exec", command, "--reply", "--name", "준호"];
+    let junho = Home::of("준호");
+    junho.answer(&["peers", "add", "민지", &Home::of("민지").fingerprint()]);
+    let answers = junho.run(&reply, Stdio::null());
+    let at = answers.listens_at();
+    let kept = |keep: &str, serves: bool| {
+        let home = Home::of("민지");
+        let config = home.private("config.toml", keep);
+        let config = config.to_str().unwrap();
+        let owner = serves.then(|| {
+            let owner = home.run(&["--config", config, "serve", "--listen", "127.0.0.1:0"], Stdio::null());
+            owner.listens_at();
+            owner
+        });
+        // By the address on a connection of its own, by name through an owner.
+        for args in [
+            ["send", &at, "--accept-new", "-m", "one"],
+            ["send", "준호", "--timeout", "9s", "-mtwo"],
+            ["ask", &at, "--timeout", "9s", "-mthree?"],
+            ["ask", "준호", "--timeout", "9s", "-mfour?"],
+        ] {
+            let mut process = home.run(&[&["--config", config], &args[..]].concat(), Stdio::null());
+            assert_eq!(process.ends(), 0, "{args:?}: {}", process.complaints());
+            assert!(!process.complaints().contains("history"), "{}", process.complaints());
+        }
+        if let Some(mut owner) = owner {
+            owner.signal(Signal::TERM);
+            owner.ends();
+        }
+        let rows = says(&home, &["export"], 0);
+        let texts = rows.lines().map(|row| row.rsplit(' ').next().unwrap().to_owned());
+        texts.collect::<Vec<_>>()
+    };
+    let all = ["one", "two", "three?", "fine", "four?", "fine"];
+    for serves in [false, true] {
+        assert_eq!(kept(KEEP, serves), all, "{serves}");
+        assert_eq!(kept("", serves), [""; 0], "{serves}");
+    }
+}
+
+#[test]
+fn what_is_sent_again_is_in_the_history_once() {
+    let home = Home::of("민지");
+    let (mut first, at) = Process::listening("준호");
+    let config = home.private("config.toml", KEEP);
+    let args = ["--config", config.to_str().unwrap(), "send", &at, "--accept-new", "--retry", "9"];
+    let mut send = home.run(&args, Stdio::piped());
+    send.types("one");
+    first.sees("one");
+    first.signal(Signal::STOP);
+    send.types("two");
+    first.signal(Signal::KILL);
+    first.ends();
+    send.complains("cannot reach");
+    let _second = Home::of("준호").start(&["--listen", &at]);
+    send.types("three");
+    assert_eq!(send.closes_input().ends(), 0, "{}", send.complaints());
+    let rows = says(&home, &["export"], 0);
+    let texts: Vec<_> = rows.lines().map(|row| row.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(texts, ["one", "two", "three"]);
+}
+
+#[test]
 fn nothing_that_was_said_is_kept_unless_it_was_asked_for() {
     let home = Home::of("민지");
     let (junho, at) = Process::listening("준호");

@@ -36,12 +36,16 @@ impl Chat {
         self.kept.as_ref().is_some_and(|kept| kept.stored_history == StoredHistory::Kept)
     }
 
-    /// The peer, where messages with it stay on disk: one that was chosen.
-    fn keeps_history_of(&self, id: PeerId) -> Option<Fingerprint> {
+    /// The peer, where messages with it are to stay on disk: one that was chosen.
+    fn remembers(&self, id: PeerId) -> Option<Fingerprint> {
         let PeerId::Key(peer) = id else { return None };
+        (self.history_policy == HistoryPolicy::Keep && self.is_chosen(id)).then_some(peer)
+    }
+
+    /// The same where they can be kept here.
+    fn keeps_history_of(&self, id: PeerId) -> Option<Fingerprint> {
         let is_usable = self.kept.as_ref().is_some_and(|kept| kept.retry_at.is_none());
-        let is_kept = self.history_policy == HistoryPolicy::Keep && is_usable && self.is_chosen(id);
-        is_kept.then_some(peer)
+        self.remembers(id).filter(|_| is_usable)
     }
 
     /// Place where messages with a peer are found.
@@ -51,38 +55,51 @@ impl Chat {
 
     /// Appends a text of ours with the next commit.
     pub(crate) fn keep_own(&mut self, peer: Fingerprint, text: &str) {
-        let name = self.account.name.to_string();
-        self.append_to_history(peer, Direction::Sent, &name, text.as_bytes());
+        let row = self.history_row(Direction::Sent, self.account.name.as_str(), text.as_bytes());
+        self.append_to_history(HistoryEntry { peer, row });
     }
 
     /// Appends a text of a peer with the next commit.
     pub(crate) fn keep_received(&mut self, peer: Fingerprint, text: &[u8]) {
-        let name = self.name_of_key(peer);
-        self.append_to_history(peer, Direction::Received, &name, text);
+        let row = self.history_row(Direction::Received, &self.name_of_key(peer), text);
+        self.append_to_history(HistoryEntry { peer, row });
     }
 
     /// Appends a text of ours that is kept for nothing else.
     pub(crate) fn remember_own(&mut self, id: PeerId, text: &str) {
-        if let Some(peer) = self.keeps_history_of(id) {
-            self.keep_own(peer, text);
-            self.after_commit(AfterCommit::Remembered);
+        if let Some(peer) = self.remembers(id) {
+            let row = self.history_row(Direction::Sent, self.account.name.as_str(), text.as_bytes());
+            self.remember_message(HistoryEntry { peer, row });
         }
     }
 
     /// The same of a peer.
     pub(crate) fn remember_received(&mut self, id: PeerId, text: &[u8]) {
-        if let Some(peer) = self.keeps_history_of(id) {
-            self.keep_received(peer, text);
+        if let Some(peer) = self.remembers(id) {
+            let row = self.history_row(Direction::Received, &self.name_of_key(peer), text);
+            self.remember_message(HistoryEntry { peer, row });
+        }
+    }
+
+    /// Appends a message that is kept for nothing else: of this process, or of a command that has
+    /// no store of its own. Without one, another has to.
+    pub(crate) fn remember_message(&mut self, entry: HistoryEntry) {
+        if self.kept.is_none() {
+            self.effects.push(Effect::Remember(entry));
+        } else if self.keeps_history_of(PeerId::Key(entry.peer)).is_some() {
+            self.append_to_history(entry);
             self.after_commit(AfterCommit::Remembered);
         }
     }
 
-    fn append_to_history(&mut self, peer: Fingerprint, direction: Direction, name: &str, text: &[u8]) {
-        let is_kept = self.keeps_history_of(PeerId::Key(peer)).is_some();
+    fn history_row(&self, direction: Direction, name: &str, text: &[u8]) -> HistoryRow {
+        HistoryRow { at: self.now.unix, direction, name: Arc::from(name), text: Arc::from(text) }
+    }
+
+    fn append_to_history(&mut self, entry: HistoryEntry) {
+        let is_kept = self.keeps_history_of(PeerId::Key(entry.peer)).is_some();
         if let Some(kept) = self.kept.as_mut().filter(|_| is_kept) {
-            let row =
-                HistoryRow { at: self.now.unix, direction, name: Arc::from(name), text: Arc::from(text) };
-            kept.history.push(HistoryEntry { peer, row });
+            kept.history.push(entry);
             kept.stored_history = StoredHistory::Kept;
         }
     }

@@ -21,7 +21,7 @@ use super::recv::deliver;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
-use crate::chat::{Backoff, CallOptions, Callee, DialOutcome, ExitRequest, Input, Protocol};
+use crate::chat::{Backoff, CallOptions, Callee, DialOutcome, ExitRequest, HistoryPolicy, Input, Protocol};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::limits;
@@ -111,7 +111,9 @@ impl Task<'_> {
         let signals = Signals::start(net.waker())?;
         let items = self.input.map(|delimiter| queue::start_reader(delimiter, net.waker())).transpose()?;
         let severity = if self.retry == 0 { Severity::Ends } else { Severity::Passes };
-        let chat = profile.chat(name, book, 1).without_history();
+        let settings = context.settings.resolve();
+        let mut chat = profile.chat(name, book, 1).without_history();
+        chat.set_history(settings.history, settings.history_days);
         // On a short-lived connection nothing may be sent to who began it.
         let chat = if self.answers.is_some() { chat.asking() } else { chat.short_lived() };
         let answers =
@@ -119,6 +121,9 @@ impl Task<'_> {
         let home = context.global.home.clone();
         let sink = SendSink { reporter: EventReporter { form: format, severity, home }, answers };
         let mut app = App::new(chat, sink, net, profile, ThreadPriority::Same)?;
+        if settings.history == HistoryPolicy::Keep {
+            app.keep_history();
+        }
         let consequence = if self.answers.is_some() {
             "there are no receipts, and anybody may have written the answer"
         } else {
@@ -298,7 +303,7 @@ impl SendFrontend {
             return Some(if outcome.exit_code() == 0 { code::FAILED } else { outcome.exit_code() });
         }
         self.retries_left -= 1;
-        self.queue.resend();
+        app.resend(self.queue.resend());
         self.backoff.lose(self.elapsed());
         let delay = self.backoff.next_delay(app.chat().fingerprint());
         self.state = DialState::RetryAt(Instant::now() + Duration::from_millis(delay));

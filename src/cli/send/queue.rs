@@ -365,9 +365,9 @@ impl SendQueue {
         more
     }
 
-    /// Sends pending messages again: their connection is lost.
-    pub(crate) fn resend(&mut self) {
-        self.in_flight = 0;
+    /// Sends pending messages again: their connection is lost. Returns how many were sent on it.
+    pub(crate) fn resend(&mut self) -> usize {
+        std::mem::take(&mut self.in_flight)
     }
 
     /// Begins a connection: what the one before has not written by now is lost.
