@@ -64,9 +64,14 @@ impl NoticeSink for EventReporter {
 }
 
 impl EventReporter {
+    /// Words with commands that work on the home folder that the command line names.
+    pub(crate) fn named(&self, words: &str) -> String {
+        hint_at_home(words, self.home.as_deref())
+    }
+
     /// The same event with commands that work on the home folder that the command line names.
     fn at_home(&self, event: OutputEvent) -> OutputEvent {
-        let named = |words: &str| hint_at_home(words, self.home.as_deref());
+        let named = |words: &str| self.named(words);
         match event {
             OutputEvent::Warning { kind, message } => OutputEvent::Warning { kind, message: named(&message) },
             OutputEvent::Error { kind, message, hint } => {

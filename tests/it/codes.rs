@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::support::{Home, Process, held_address};
+use crate::support::{Home, PATIENCE, Process, held_address};
 
 /// What the peer does.
 #[derive(Clone, Copy, Debug)]
@@ -402,4 +402,77 @@ fn what_nobody_reads_is_said_to_be_waited_for_and_a_timeout_says_that_it_was_con
     let reader = bob.run(&["recv"], Stdio::null());
     reader.sees("read me");
     assert_eq!(send.ends(), 0, "{}", send.complaints());
+}
+
+fn numbered_lines(count: u32) -> String {
+    let lines: Vec<_> = (1..=count).map(|number| format!("line {number}\n")).collect();
+    lines.concat()
+}
+
+/// A file to be read as standard input.
+fn input_of(home: &Home, bytes: &[u8]) -> std::fs::File {
+    std::fs::File::open(home.private("input", bytes)).unwrap()
+}
+
+#[test]
+fn each_line_that_is_refused_is_named_by_its_number_and_its_beginning() {
+    let bob = Home::with_key("bob", "test-2.pem");
+    let long = "긴 줄 ".repeat(3_000);
+    let input = [b"good\n\xff broken\n".as_slice(), long.as_bytes(), "\n끝\n".as_bytes()].concat();
+    let named = [
+        r#"message 2 ("\xff broken") was not sent: it is not UTF-8"#.to_owned(),
+        format!(r#"message 3 ("{}…") was not sent: it has"#, &long.chars().take(40).collect::<String>()),
+    ];
+    let alice = Home::with_key("alice", "test-1.pem");
+    let (_socket, at) = held_address();
+    alice.private("peers", format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()));
+    for is_served in [false, true] {
+        let _owner = owner_of(&alice, is_served);
+        let mut run = alice.run(&["send", "bob", "--keep"], input_of(&alice, &input));
+        assert_eq!(run.ends(), 1, "served: {is_served}: {}", run.complaints());
+        for row in &named {
+            assert!(run.complaints().contains(row), "served: {is_served}: {}", run.complaints());
+        }
+        let mut run = alice.run(&["send", "bob", "--keep", "--json"], input_of(&alice, &input));
+        assert_eq!(run.ends(), 1);
+        let objects = run.complaints();
+        assert_eq!(objects.matches(r#""kind":"not_sent","message":"message"#).count(), 2, "{objects}");
+        assert!(objects.contains(r#""event":"done","code":1,"messages":4,"receipted":0"#), "{objects}");
+    }
+    let full = numbered_lines(10_000);
+    let mut run = alice.run(&["send", "bob", "--keep"], input_of(&alice, full.as_bytes()));
+    // Eight are there.
+    assert_eq!(run.ends(), 1);
+    for number in 9_993..=10_000 {
+        let row =
+            format!(r#"message {number} ("line {number}") was not sent: not kept: 10000 lines or 16 MiB"#);
+        assert!(run.complaints().contains(&row), "{row}: {}", run.complaints());
+    }
+    assert_eq!(run.complaints().matches("was not sent").count(), 8, "{}", run.complaints());
+    for is_served in [false, true] {
+        let _owner = owner_of(&alice, is_served);
+        let mut run = alice.run(&["send", "bob", "--keep", "-m", "하나", "-m", "둘"], Stdio::null());
+        assert_eq!(run.ends(), 1);
+        for row in
+            [r#"message 1 ("하나") was not sent: not kept"#, r#"message 2 ("둘") was not sent: not kept"#]
+        {
+            assert!(run.complaints().contains(row), "served: {is_served}: {}", run.complaints());
+        }
+        assert_eq!(run.complaints().matches("not kept").count(), 2, "{}", run.complaints());
+        assert!(run.complaints().contains("10000 messages from before are kept"), "{}", run.complaints());
+    }
+}
+
+#[test]
+fn a_long_input_for_a_peer_that_is_away_is_kept_to_its_end_with_an_owner_and_without_one() {
+    let bob = Home::with_key("bob", "test-2.pem");
+    let lines = numbered_lines(600);
+    for is_served in [false, true] {
+        let alice = Home::with_key("alice", "test-1.pem");
+        alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+        let _owner = owner_of(&alice, is_served);
+        let mut run = alice.run(&["send", "bob", "--keep"], input_of(&alice, lines.as_bytes()));
+        assert_eq!(run.ends_within(PATIENCE * 2), 6, "served: {is_served}: {}", run.complaints());
+        run.complains("error: 600 messages are kept in the home and not received yet");
+    }
 }

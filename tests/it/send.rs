@@ -93,8 +93,9 @@ fn what_is_not_utf_8_is_refused_by_its_number_and_the_rest_goes_on() {
     let long = [vec![b'x'; 16_385], b"\n".to_vec()].concat();
     let mut sends = send(&at, &[], file_with(&[b"one\nbad \xff\n".as_slice(), &long, b"four\n"].concat()));
     assert_eq!([sends.ends(), recv.ends()], [1, 0]);
-    sends.complains("message 2 was not sent: it is not UTF-8");
-    sends.complains("message 3 was not sent: it has 16385 bytes");
+    sends.complains(r#"message 2 ("bad \xff") was not sent: it is not UTF-8"#);
+    let begins = "x".repeat(40);
+    sends.complains(&format!(r#"message 3 ("{begins}…") was not sent: it has 16385 bytes"#));
     sends.complains("2 messages were acknowledged, 2 were not");
     assert_eq!(recv.output(), "one\nfour\n");
 }

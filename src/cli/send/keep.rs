@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::queue::InputItem;
+use super::refused::{KeepReporter, beginning, tell_refused};
 use super::waiting::{OTHER_SIDE, not_received, tell_blocked, tell_waiting};
 use crate::app::error::code;
 use crate::app::event_loop::{App, Flow, Frontend};
@@ -15,7 +16,6 @@ use crate::chat::command::Command;
 use crate::chat::{Backoff, DialOutcome, ExitRequest, Input};
 use crate::crypto::Fingerprint;
 use crate::events::face_server::FaceServer;
-use crate::events::from_notice::EventReporter;
 use crate::events::served_sink::ServedSink;
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::ids::FaceId;
@@ -24,7 +24,7 @@ use crate::ids::FaceId;
 const RECEIPT_TIME: Duration = Duration::from_secs(30);
 
 /// Sink of a command that serves its home.
-pub(super) type Served = ServedSink<EventReporter>;
+pub(super) type Served = ServedSink<KeepReporter>;
 
 /// Time for which it is not said that a command goes on for others.
 const SERVING_TOLD_AFTER: Duration = Duration::from_secs(3);
@@ -54,6 +54,8 @@ pub(super) struct KeepFrontend {
     pub(super) told_after: Option<Duration>,
     pub(super) read: u64,
     pub(super) refused: u64,
+    /// Numbers and texts of the messages that are not on disk yet.
+    pub(super) handed_over: Vec<(u64, String)>,
     /// Other processes that use the home.
     pub(super) faces: FaceServer,
 }
@@ -110,6 +112,7 @@ impl KeepFrontend {
 
     /// Goes on with its own work.
     fn advance(&mut self, app: &mut App<Served>) -> Flow {
+        self.tell_returned(app);
         self.keep(app);
         if self.items.is_some() || app.chat().is_accepting(FaceId::OWN) {
             return Flow::Wait(None);
@@ -223,12 +226,17 @@ impl KeepFrontend {
                         }
                         None => app.handle(Input::TextTo { name: &to, text: &text }),
                     }
+                    match app.sink().own.take_refusal() {
+                        Some(why) => {
+                            tell_refused(self.read, &beginning(text.as_bytes()), &why, self.format);
+                        }
+                        None => self.handed_over.push((self.read, text)),
+                    }
                 }
-                InputItem::Refused { number, why } => {
+                InputItem::Refused { number, begins, why } => {
                     self.read += 1;
                     self.refused += 1;
-                    let message = format!("message {number} was not sent: {why}");
-                    emit(&OutputEvent::Warning { kind: "not_sent", message }, self.format);
+                    tell_refused(number, &begins, &why.to_string(), self.format);
                 }
                 InputItem::Broken(why) => {
                     self.refused += 1;
@@ -242,6 +250,18 @@ impl KeepFrontend {
             if self.to == Some(*peer) {
                 *last = app.chat().numbers_waiting_to(*peer).last().copied().unwrap_or(*last);
             }
+        }
+    }
+
+    /// Tells which messages are not on disk, as a commit has failed.
+    fn tell_returned(&mut self, app: &mut App<Served>) {
+        while let Some((text, why)) = app.sink().own.take_returned() {
+            let at = self.handed_over.iter().position(|(_, handed_over)| *handed_over == text);
+            let number = at.map_or(0, |at| self.handed_over.remove(at).0);
+            tell_refused(number, &beginning(text.as_bytes()), &why, self.format);
+        }
+        if !app.chat().is_accepting(FaceId::OWN) {
+            self.handed_over.clear();
         }
     }
 

@@ -9,6 +9,7 @@ use super::flush::{OwnedFlush, flush};
 use super::keep::{KeepFrontend, KeepState, Served};
 use super::options::{SendArgs, check_length, delimiter};
 use super::queue::{InputItem, start_reader};
+use super::refused::KeepReporter;
 use super::through_owner::{self, OwnedSend, Patience};
 use super::waiting::{TOLD_AFTER, no_address, warn};
 use crate::app::client::UserStore;
@@ -137,6 +138,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
         told_after: Some(TOLD_AFTER),
         read: 0,
         refused: 0,
+        handed_over: Vec::new(),
         faces: FaceServer::of_command("send"),
     };
     let code = app.run(&mut frontend, &signals)?;
@@ -185,7 +187,7 @@ fn served_app(
     chat.set_audience(Audience::Absent);
     let home = context.global.home.clone();
     let reporter = EventReporter { form: format, severity: Severity::Passes, home };
-    let sink = ServedSink::new(reporter, OwnFace::OnlyTells);
+    let sink = ServedSink::new(KeepReporter::new(reporter), OwnFace::OnlyTells);
     let mut app = App::new(chat, sink, net, profile, ThreadPriority::Same)?;
     app.keep_messages(Some(Ok(opened)));
     app.serve_home();

@@ -10,6 +10,7 @@ mod keep;
 mod kept;
 mod options;
 mod queue;
+mod refused;
 mod through_owner;
 mod waiting;
 
@@ -35,6 +36,7 @@ use answers::{Answers, SendSink};
 pub(crate) use options::SendArgs;
 use options::{check_length, delimiter};
 use queue::{Delimiter, InputItem, SendQueue, Totals};
+use refused::tell_refused;
 use waiting::{OTHER_SIDE, TOLD_AFTER, not_in_time, tell_waiting};
 
 /// Time without anything to send after which the connection is closed until something comes: well
@@ -419,9 +421,9 @@ impl SendFrontend {
                         return self.warn(after_exit.to_string());
                     }
                 }
-                InputItem::Refused { number, why } => {
+                InputItem::Refused { number, begins, why } => {
                     self.queue.refuse();
-                    self.warn(format!("message {number} was not sent: {why}"));
+                    tell_refused(number, &begins, &why.to_string(), self.format);
                 }
                 InputItem::End => self.items = None,
                 InputItem::Broken(why) => {

@@ -11,6 +11,7 @@ use std::thread;
 
 use mio::Waker;
 
+use super::refused::beginning;
 use crate::app::error::{self, code};
 use crate::chat::Protocol;
 use crate::events::{Done, OutputEvent};
@@ -48,6 +49,8 @@ pub(crate) enum InputItem {
     /// No message, for this reason; `number` counts from 1.
     Refused {
         number: u64,
+        /// Its beginning, as it may be shown.
+        begins: String,
         why: InvalidInput,
     },
     /// Nothing follows.
@@ -177,14 +180,18 @@ impl Splitter {
             message.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         if bytes > MESSAGE_BYTES as u64 {
-            return InputItem::Refused { number, why: InvalidInput::TooLong(bytes) };
+            let begins = beginning(&message);
+            return InputItem::Refused { number, begins, why: InvalidInput::TooLong(bytes) };
         }
         if number == 1 {
             message.drain(..message.len() - utf8::without_mark(&message).len());
         }
         match String::from_utf8(message) {
             Ok(text) => InputItem::Message(text),
-            Err(_) => InputItem::Refused { number, why: InvalidInput::NotText },
+            Err(error) => {
+                let begins = beginning(error.as_bytes());
+                InputItem::Refused { number, begins, why: InvalidInput::NotText }
+            }
         }
     }
 }
@@ -454,9 +461,9 @@ mod tests {
             let why = InvalidInput::TooLong(MESSAGE_BYTES as u64 + 1);
             let expected = [
                 InputItem::Message("a".to_owned()),
-                InputItem::Refused { number: 2, why: InvalidInput::NotText },
+                InputItem::Refused { number: 2, begins: "\\xff".to_owned(), why: InvalidInput::NotText },
                 InputItem::Message(long.clone()),
-                InputItem::Refused { number: 4, why },
+                InputItem::Refused { number: 4, begins: beginning(long.as_bytes()), why },
                 InputItem::Message("b".to_owned()),
                 InputItem::End,
             ];

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::queue::{InputItem, nothing_sent};
+use super::refused::{beginning, tell_refused};
 use super::waiting::{TOLD_AFTER, not_in_time, not_received, tell_waiting};
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
@@ -22,6 +23,9 @@ use crate::net::process::Signals;
 
 /// Beginning of the id of an order to take a message back; its number follows.
 const WITHDRAWN: &str = "withdrawn ";
+
+/// Time without a receipt after which a peer no longer sets the pace of what is kept.
+const RECEIPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Id of the order that lists what waits, once something has expired.
 const LEFT: &str = "left";
@@ -81,8 +85,8 @@ struct Run {
     receipted: u64,
     /// Messages whose time has passed.
     expired: u64,
-    /// Orders that are not answered.
-    unanswered: BTreeSet<u64>,
+    /// Messages whose orders are not answered, each with its beginning.
+    unanswered: BTreeMap<u64, String>,
     /// Messages without a receipt, by the number for the peer.
     waiting: BTreeMap<u64, u64>,
     /// Numbers of those that waited for the peer before.
@@ -94,6 +98,7 @@ struct Run {
     /// Code and sentence of the last warning.
     trouble: Option<(u8, String)>,
     last_progress: Instant,
+    last_receipt: Instant,
     /// Time after which it is said what is waited for, until it was.
     told_after: Option<Duration>,
 }
@@ -117,13 +122,14 @@ pub(super) fn run(
         refused: 0,
         receipted: 0,
         expired: 0,
-        unanswered: BTreeSet::new(),
+        unanswered: BTreeMap::new(),
         waiting: BTreeMap::new(),
         before: BTreeSet::new(),
         delivered: 0,
         withdrawn: BTreeSet::new(),
         trouble: None,
         last_progress: Instant::now(),
+        last_receipt: Instant::now(),
         told_after: Some(TOLD_AFTER),
     };
     client.order(&json!({ "face": "sender" }));
@@ -251,9 +257,19 @@ impl Run {
 
     /// Whether one more message can be handed over.
     fn takes_more(&self) -> bool {
-        // What is to be kept is, before anybody is called.
-        let is_settled = self.send.patience == Patience::Kept || self.presence == Presence::Here;
-        is_settled && self.unanswered.len() + self.waiting.len() < QUEUE_MESSAGES / 2
+        const MOST: usize = QUEUE_MESSAGES / 2;
+        let has_room = self.unanswered.len() + self.waiting.len() < MOST;
+        match self.send.patience {
+            Patience::UntilReceipted => self.presence == Presence::Here && has_room,
+            // What is to be kept is, before anybody is called. A peer that takes it sets the pace.
+            Patience::Kept => self.unanswered.len() < MOST && (has_room || self.resumes_at().is_none()),
+        }
+    }
+
+    /// Moment from which a peer that acknowledges nothing is not waited for, if that is to come.
+    fn resumes_at(&self) -> Option<Instant> {
+        let at = self.last_receipt + RECEIPT_PAUSE;
+        (self.presence == Presence::Here && at > Instant::now()).then_some(at)
     }
 
     fn say(&mut self, client: &mut OwnerClient, item: InputItem) {
@@ -267,13 +283,13 @@ impl Run {
                         json!(u64::try_from(expire.as_millis()).unwrap_or(u64::MAX)),
                     );
                 }
-                self.unanswered.insert(self.read);
+                self.unanswered.insert(self.read, beginning(text.as_bytes()));
                 client.order(&order);
             }
-            InputItem::Refused { number, why } => {
+            InputItem::Refused { number, begins, why } => {
                 self.read += 1;
                 self.refused += 1;
-                self.warn(format!("message {number} was not sent: {why}"));
+                tell_refused(number, &begins, &why.to_string(), self.send.format);
             }
             InputItem::Broken(why) => {
                 self.refused += 1;
@@ -354,12 +370,14 @@ impl Run {
                 }
             }
             "reply" => {
-                if let Some(read) = number("id").filter(|read| self.unanswered.remove(read))
+                if let Some(read) = number("id")
+                    && let Some(begins) = self.unanswered.remove(&read)
                     && !is_ok
                 {
                     self.refused += 1;
                     let why = self.trouble.take().map(|(_, why)| why).unwrap_or_default();
-                    self.warn(format!("message {read} was not sent: {why}"));
+                    let why = hint_at_home(&why, self.send.home.as_deref());
+                    tell_refused(read, &begins, &why, self.send.format);
                 }
             }
             "sent" | "queued" => {
@@ -377,7 +395,7 @@ impl Run {
                 self.before.retain(|number| *number > upto);
                 let rest = self.waiting.split_off(&(upto + 1));
                 self.receipted += std::mem::replace(&mut self.waiting, rest).len() as u64;
-                self.last_progress = Instant::now();
+                (self.last_progress, self.last_receipt) = (Instant::now(), Instant::now());
             }
             "away" if is_about_peer && self.presence == Presence::Here => self.lose(),
             "back" if is_about_peer => self.presence = Presence::Here,
@@ -387,7 +405,9 @@ impl Run {
                 emit(&OutputEvent::Warning { kind: "expired", message }, self.send.format);
             }
             "warning" => {
-                if self.send.patience == Patience::Kept && self.presence == Presence::Called {
+                // A refused message has its own row.
+                let is_of_call = id.is_none() && self.presence == Presence::Called;
+                if self.send.patience == Patience::Kept && is_of_call {
                     relay_warning(event, self.send.format, self.send.home.as_deref());
                 }
                 self.trouble = Some((code_of_warning(text("kind")), text("message").to_owned()));
@@ -404,7 +424,8 @@ impl Run {
     /// Moment at which something is to be done, if nothing happens before.
     fn next_moment(&self) -> Option<Instant> {
         let retry = if let Presence::RetryAt(at) = self.presence { Some(at) } else { None };
-        [self.deadline(), retry, self.told_at()].into_iter().flatten().min()
+        let resumes = if self.send.patience == Patience::Kept { self.resumes_at() } else { None };
+        [self.deadline(), retry, self.told_at(), resumes].into_iter().flatten().min()
     }
 
     /// Moment at which it is said what is waited for.
@@ -473,9 +494,9 @@ impl Run {
             code => code,
         };
         if code != 0 {
-            let counts = match code {
-                // What is kept is counted below.
-                code::QUEUED => None,
+            let counts = match (self.send.patience, code) {
+                // What is kept is counted below, and each that was refused has been named.
+                (Patience::Kept, code::QUEUED | code::FAILED) => None,
                 _ if self.read == self.refused => Some(nothing_sent(given)),
                 _ => Some(format!("{} of {given} messages were acknowledged", self.receipted)),
             };
@@ -483,20 +504,19 @@ impl Run {
             let before = self.before.len();
             let all = self.waiting.keys().chain(&self.before);
             let there = all.filter(|number| **number <= self.delivered).count();
-            let waits = (kept > 0).then(|| not_received(kept + before, before, there));
+            let are_counted = kept > 0 || self.send.patience == Patience::Kept && before > 0;
+            let waits = are_counted.then(|| not_received(kept + before, before, there));
             let parts: Vec<_> = [why, counts, unread, waits].into_iter().flatten().collect();
-            let message = parts.join("; ");
-            let kind = if kept > 0 && code == code::QUEUED { "queued" } else { "not_receipted" };
-            emit(&OutputEvent::Error { kind, message, hint: None }, self.send.format);
+            if !parts.is_empty() {
+                let message = parts.join("; ");
+                let kind = if are_counted && code != code::LOST { "queued" } else { "not_receipted" };
+                emit(&OutputEvent::Error { kind, message, hint: None }, self.send.format);
+            }
         }
         debug_assert!(code != 0 || missing == 0);
         let (messages, receipted) = (Some(given), Some(self.receipted));
         let done = OutputEvent::Done(Done { code, messages, receipted, ..Done::default() });
         emit(&done, self.send.format);
         code
-    }
-
-    fn warn(&self, message: String) {
-        emit(&OutputEvent::Warning { kind: "not_sent", message }, self.send.format);
     }
 }
