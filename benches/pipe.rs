@@ -95,9 +95,9 @@ fn stream(bench: &Bench, out: &mut impl io::Write, report: &mut Report) -> Outco
     let encrypted = rows.iter().filter(|row| row.fault.is_none() && row.peer.is_encrypted());
     let fastest = encrypted.map(|row| median(&row.seconds)).fold(f64::INFINITY, f64::min);
     let plain = rows.iter().find(|row| row.peer == Peer::Nc && row.fault.is_none());
-    verdict(out, "the fastest encrypted peer", fastest / ours, 2.0, 1.5)?;
+    verdict(out, "the fastest encrypted peer", fastest / ours, 2.3, 1.5)?;
     if let Some(plain) = plain {
-        verdict(out, "plain nc", median(&plain.seconds) / ours, 1.3, 1.0)?;
+        verdict(out, "plain nc", median(&plain.seconds) / ours, 1.4, 1.0)?;
     }
     let memory = rows.iter().find(|row| row.peer == Peer::Rsachat).map(|row| row.memory);
     let History { sender_kib, receiver_kib } = memory.unwrap_or_default();
