@@ -19,8 +19,8 @@ use super::owner::HomeSocket;
 use super::recorder::Recorder;
 use super::sandbox::Confinement;
 use crate::chat::{
-    Chat, DeliveryWarning, DialOutcome, EstablishedPipe, ExitRequest, FirstCaller, Info, Input, Message,
-    Notice, ReceiptDue, Warning,
+    Chat, DeliveryWarning, DialOutcome, EstablishedPipe, ExitRequest, FirstCaller, Info, Input, Leaves,
+    Message, Notice, ReceiptDue, Warning,
 };
 use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, FaceId};
@@ -533,8 +533,13 @@ impl<S: NoticeSink> App<S> {
         self.refresh_faces();
     }
 
+    pub(crate) fn set_leaves(&mut self, face: FaceId, leaves: Leaves) {
+        self.client.chat.set_leaves(face, leaves);
+    }
+
     pub(crate) fn remove_face(&mut self, face: FaceId) {
         self.client.chat.remove_face(face);
+        self.handle(Input::Tick);
     }
 
     /// Tells the sink the state of each face.

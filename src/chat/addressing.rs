@@ -3,8 +3,9 @@
 
 use super::addressee::{Addressee, FirstCaller};
 use super::conversation::{Conversation, Conversations};
-use super::faces::Face;
+use super::faces::{Face, Leaves};
 use super::types::PeerId;
+use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, DialId, FaceId};
 use crate::peers::name::Name;
 
@@ -35,8 +36,19 @@ impl Conversations {
         self.faces.others.insert(face, Face { first_caller, ..Face::default() });
     }
 
-    pub(crate) fn remove_face(&mut self, face: FaceId) {
-        self.faces.others.remove(&face);
+    pub(crate) fn remove_face(&mut self, face: FaceId) -> Option<Face> {
+        self.faces.others.remove(&face)
+    }
+
+    pub(crate) fn set_leaves(&mut self, face: FaceId, leaves: Leaves) {
+        self.faces.get_mut(face).leaves = leaves;
+    }
+
+    /// Takes note that no face has said these any more.
+    pub(crate) fn forget_said(&mut self, peer: Fingerprint, seqs: &[u64]) {
+        for (_, face) in self.faces.each() {
+            face.said.retain(|(of, seq)| *of != peer || !seqs.contains(seq));
+        }
     }
 
     pub(crate) fn face_ids(&self) -> Vec<FaceId> {

@@ -7,6 +7,7 @@ use super::addressee::{Addressee, AddresseeMark, FirstCaller, HeldLine};
 use super::io::Input;
 use super::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Warning};
 use super::types::{InputOrigin, PeerId};
+use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, FaceId};
 
 /// One front end.
@@ -27,6 +28,19 @@ pub(crate) struct Face {
     /// Hints that `exit` is a text.
     pub(crate) quit_hints: u64,
     pub(super) unread: Unread,
+    pub(crate) leaves: Leaves,
+    /// Texts that it has said and that are kept, where it leaves nothing; by peer and number.
+    pub(crate) said: BTreeSet<(Fingerprint, u64)>,
+}
+
+/// What stays of a front end that is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Leaves {
+    /// What it has said: that goes out later.
+    #[default]
+    Texts,
+    /// Nothing: what no peer has is taken back.
+    Nothing,
 }
 
 /// Messages of each connection that came while another peer was addressed.

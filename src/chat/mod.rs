@@ -70,6 +70,7 @@ pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
 pub use backoff::Backoff;
 pub use callee::{CallOptions, Callee, CalleeError};
 pub use export::{Export, ExportError, ExportTarget};
+pub use faces::Leaves;
 pub(crate) use handlers::outbox;
 pub use io::{
     CommitTiming, DeliveryProgress, DeliveryReport, Effect, Input, ReturnCause, ReturnedLine, SentMessage,
@@ -332,10 +333,17 @@ impl Chat {
         self.conversations.add_face(face, first_caller);
     }
 
+    /// Sets what stays of a front end that is gone; by default its texts.
+    pub fn set_leaves(&mut self, face: FaceId, leaves: Leaves) {
+        self.conversations.set_leaves(face, leaves);
+    }
+
     /// Removes a front end. What it has asked for goes on, but no answers are awaited.
     pub fn remove_face(&mut self, face: FaceId) {
         self.questions.forget_face(face);
-        self.conversations.remove_face(face);
+        if let Some(gone) = self.conversations.remove_face(face) {
+            self.take_back_said(face, &gone.said);
+        }
     }
 
     /// Sets the peers that called and were not chosen, and says how many of the book are such.

@@ -388,6 +388,12 @@ impl Ledger {
         })
     }
 
+    /// Whether it has not shown one of them.
+    #[must_use]
+    pub fn is_waiting(&self, peer: Fingerprint, seq: u64) -> bool {
+        self.pair(peer).is_some_and(|pair| pair.outbox.contains_key(&seq))
+    }
+
     /// Number of our messages to a peer that it has not shown.
     #[must_use]
     pub fn waiting_count(&self, peer: Fingerprint) -> usize {

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
 use super::Id;
-use crate::chat::{AddresseeMark, Echo, LineStart};
+use crate::chat::{AddresseeMark, Echo, Leaves, LineStart};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Direction, HistoryEntry, HistoryRow};
 use crate::time::UnixMs;
@@ -41,7 +41,7 @@ pub(crate) struct Taking {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum FaceOrder {
     /// It is such a face; a receiver takes such messages.
-    Role { role: FaceRole, taking: Taking },
+    Role { role: FaceRole, taking: Taking, leaves: Leaves },
     /// A line of a person, who can be asked about it where it was begun at a prompt.
     Line { text: String, begun: Option<(LineStart, Echo)> },
     /// Every message up to this number was shown; by a receiver, this one.
@@ -71,6 +71,7 @@ struct Object {
     face: Option<FaceRole>,
     from: Option<String>,
     count: Option<u64>,
+    leaves: Option<LeavesWord>,
     line: Option<String>,
     begun: Option<Begun>,
     echo: Option<EchoWord>,
@@ -119,6 +120,12 @@ enum EchoWord {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
+enum LeavesWord {
+    Nothing,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Word {
     Owner,
 }
@@ -157,9 +164,10 @@ pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
     let object: Object = serde_json::from_slice(line).ok().filter(|_| is_object)?;
     let id = object.id.clone();
     let order = match object {
-        Object { face: Some(role), from, count, .. } => {
+        Object { face: Some(role), from, count, leaves, .. } => {
             let from = from.map(|from| from.parse()).transpose().ok()?;
-            FaceOrder::Role { role, taking: Taking { from, count } }
+            let leaves = leaves.map_or(Leaves::Texts, |LeavesWord::Nothing| Leaves::Nothing);
+            FaceOrder::Role { role, taking: Taking { from, count }, leaves }
         }
         Object { line: Some(text), begun, echo, .. } => {
             let echo = if let Some(EchoWord::Message) = echo { Echo::Message } else { Echo::Line };

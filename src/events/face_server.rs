@@ -12,7 +12,7 @@ use crate::app::error::code;
 use crate::app::event_loop::App;
 use crate::app::host::NoticeSink;
 use crate::app::local_faces::LocalEvent;
-use crate::chat::{Chat, Input};
+use crate::chat::{Chat, Input, Leaves};
 use crate::ids::{ConnId, FaceId};
 use crate::limits::{LINES_AHEAD, LOCAL_BACKLOG_BYTES};
 use crate::net::ReadInterest;
@@ -43,6 +43,7 @@ struct ServedFace {
     lines: VecDeque<LineEvent>,
     /// A wait for a connection.
     waits: Option<WaitOrder>,
+    leaves: Leaves,
     stage: Stage,
 }
 
@@ -82,7 +83,7 @@ impl FaceServer {
             match event {
                 LocalEvent::Accepted(conn) => self.open(app, conn),
                 LocalEvent::Bytes(conn, bytes) => self.take(app, conn, &bytes),
-                LocalEvent::Ended(conn) => self.set_stage(conn, Stage::HalfClosed),
+                LocalEvent::Ended(conn) => self.end_input(conn),
                 LocalEvent::Lost(conn) => self.set_stage(conn, Stage::Gone),
             }
         }
@@ -94,18 +95,25 @@ impl FaceServer {
         if !wanted.is_empty() {
             app.handle(Input::Giving(wanted));
         }
+        // What others are told as one ends is written as well.
+        while self.flush(app) {}
+    }
+
+    /// Writes what the processes are told. Returns whether any of them is closed now.
+    fn flush<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>) -> bool {
         let conns: Vec<_> = self.faces.keys().copied().collect();
-        for conn in conns {
-            if let Some(served) = self.faces.get_mut(&conn) {
-                served.flush(app, conn);
+        for conn in &conns {
+            if let Some(served) = self.faces.get_mut(conn) {
+                served.flush(app, *conn);
                 if served.is_over(app) {
                     let face = served.face;
-                    self.faces.remove(&conn);
-                    close(app, conn, face);
+                    self.faces.remove(conn);
+                    close(app, *conn, face);
                 }
             }
         }
         tell_audience(app);
+        self.faces.len() < conns.len()
     }
 
     /// Tells every process that the owner ends, and which of its texts were not sent.
@@ -152,6 +160,7 @@ impl FaceServer {
             input: UneditedInput::new(LineMeaning::Request),
             lines: VecDeque::new(),
             waits: None,
+            leaves: Leaves::default(),
             stage: Stage::Open,
         };
         self.faces.insert(conn, served);
@@ -177,6 +186,13 @@ impl FaceServer {
             }
         }
         app.send_receipts();
+    }
+
+    /// Takes note that a process writes no more: one that leaves nothing is gone.
+    fn end_input(&mut self, conn: ConnId) {
+        let leaves = self.faces.get(&conn).map(|served| served.leaves);
+        let is_gone = leaves == Some(Leaves::Nothing);
+        self.set_stage(conn, if is_gone { Stage::Gone } else { Stage::HalfClosed });
     }
 
     fn set_stage(&mut self, conn: ConnId, stage: Stage) {
@@ -239,7 +255,9 @@ impl ServedFace {
         let face = self.face;
         let mut answer = |input: Input<'_>| FaceTaker { app: &mut *app, face }.answer(id.clone(), input);
         match order {
-            FaceOrder::Role { role, taking } => {
+            FaceOrder::Role { role, taking, leaves } => {
+                app.set_leaves(face, leaves);
+                self.leaves = leaves;
                 let taken = app.sink().set_role(face, role, taking);
                 // An editor knows the names in the messages before it shows them.
                 app.refresh_faces();

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use rsachat::delivery::TAKEN_BACK;
+
 use crate::support::{Home, PATIENCE, Process, eventually, file_with, held_address, mode};
 
 /// A process at the socket of a home.
@@ -566,6 +568,7 @@ fn a_command_is_told_of_a_message_that_one_before_it_may_have_had() {
     let at = owner.listens_at();
     let mut bob = Home::with_key("bob", "test-2.pem").start(&["--connect", &at]);
     bob.sees("alice joined");
+    owner.sees(r#""event":"connected""#);
     let mut watcher = Caller::of(&home);
     // Only of somebody who was chosen anything is kept.
     watcher.orders(&json!({ "id": 1, "command": "name", "arguments": ["bob", "robert"] }));
@@ -870,6 +873,35 @@ fn others_use_a_home_while_a_command_that_keeps_and_waits_has_it_open() {
     watcher.sees(&json!({ "event": "error", "kind": "owner" }));
     for text in ["one", "two"] {
         listener.sees_times(&format!(r#""text":"{text}""#), 1, PATIENCE);
+    }
+}
+
+#[test]
+fn what_a_killed_send_has_said_is_taken_back_unless_it_was_to_be_kept() {
+    for (args, is_kept) in
+        [(&["send", "bob", "-m", "text"][..], false), (&["send", "bob", "--keep", "-m", "text"], true)]
+    {
+        let (alice, _owner, home, mut bob, at) = owner_and_bob();
+        bob.signal(Signal::STOP);
+        let mut watcher = Caller::of(&alice);
+        watcher.orders(&json!({ "face": "program" }));
+        let mut send = alice.run(args, Stdio::null());
+        watcher.sees(&json!({ "event": "sent", "text": "text" }));
+        send.signal(Signal::KILL);
+        send.ends();
+        let state = |watcher: &mut Caller| {
+            watcher.orders(&json!({ "id": "o", "command": "outbox" }));
+            watcher.sees(&json!({ "event": "table", "id": "o" }))["rows"][0][3].clone()
+        };
+        let (wanted, is_taken_back) = (if is_kept { "unconfirmed" } else { TAKEN_BACK }, !is_kept);
+        eventually("the owner has noticed", PATIENCE, || state(&mut watcher) == wanted);
+        // What was on its way does not arrive.
+        bob.signal(Signal::KILL);
+        bob.ends();
+        let bob = home.start(&["--json", "--listen", &at]);
+        watcher.orders(&json!({ "say": "last", "to": "bob" }));
+        bob.sees(r#""text":"last""#);
+        assert_eq!(bob.has_seen(r#""text":"text""#), !is_taken_back, "{}", bob.output());
     }
 }
 

@@ -127,6 +127,7 @@ impl Chat {
         }
         let face = self.conversations.current_face();
         kept.next.push(AfterCommit::Accept { face, peer, seq, text: text.to_owned(), echo });
+        self.note_said(peer, seq);
         self.keep_own(peer, text);
     }
 

@@ -1,11 +1,16 @@
 //! Handlers of what waits for its receivers: `:outbox` and `:outbox drop`.
 
+use std::collections::BTreeSet;
+
 use crate::chat::Chat;
+use crate::chat::faces::Leaves;
 use crate::chat::kept::AfterCommit;
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Numbers, Warning};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
 use crate::delivery::{Ledger, SettledWithdrawal, TAKEN_BACK, WithdrawError, Withdrawal};
+use crate::ids::FaceId;
+use crate::limits;
 use crate::peers::book::Book;
 use crate::text::duration::span;
 use crate::text::safe::SafeText;
@@ -34,11 +39,39 @@ impl Chat {
         Some(kept.expire_at.map_or(at, |not_before| at.max(not_before)))
     }
 
+    /// Takes back what a front end has said that leaves nothing, once it is gone.
+    pub(crate) fn take_back_said(&mut self, face: FaceId, said: &BTreeSet<(Fingerprint, u64)>) {
+        let said: Vec<_> = said.iter().copied().collect();
+        for of_peer in said.chunk_by(|(one, _), (next, _)| one == next) {
+            let Some((peer, _)) = of_peer.first() else { continue };
+            let seqs: Vec<_> = of_peer.iter().map(|(_, seq)| *seq).collect();
+            let withdrawals = self.take_back(*peer, &seqs);
+            let withdrawals: Vec<_> =
+                withdrawals.into_iter().filter_map(|(seq, one)| Some((seq, one.ok()?))).collect();
+            if !withdrawals.is_empty() {
+                self.after_commit(AfterCommit::TakenBack { face, peer: *peer, withdrawals });
+            }
+        }
+    }
+
+    /// Takes note of a text of the current face that is kept.
+    pub(super) fn note_said(&mut self, peer: Fingerprint, seq: u64) {
+        let Some(kept) = &self.kept else { return };
+        let face = self.conversations.face_mut();
+        if face.leaves == Leaves::Nothing {
+            if face.said.len() >= limits::QUEUE_MESSAGES {
+                face.said.retain(|(peer, seq)| kept.ledger.is_waiting(*peer, *seq));
+            }
+            face.said.insert((peer, seq));
+        }
+    }
+
     fn take_back(
         &mut self,
         peer: Fingerprint,
         seqs: &[u64],
     ) -> Vec<(u64, Result<Withdrawal, WithdrawError>)> {
+        self.conversations.forget_said(peer, seqs);
         let conn = self.conversations.open_with(PeerId::Key(peer));
         let pair = conn.and_then(|conn| self.conversations.get(conn)).map(|conversation| &conversation.pair);
         let agreed = pair.filter(|pair| pair.has_heard()).map(|pair| pair.sent);

@@ -132,7 +132,10 @@ pub(super) fn run(
         last_receipt: Instant::now(),
         told_after: Some(TOLD_AFTER),
     };
-    client.order(&json!({ "face": "sender" }));
+    client.order(&match run.send.patience {
+        Patience::Kept => json!({ "face": "sender" }),
+        Patience::UntilReceipted => json!({ "face": "sender", "leaves": "nothing" }),
+    });
     client.order(&json!({ "id": "before", "command": "outbox" }));
     client.order(&json!({ "command": "to", "arguments": [run.send.name] }));
     client.order(&json!({ "id": "here", "wait": "connection" }));
