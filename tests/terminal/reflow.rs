@@ -70,6 +70,9 @@ fn check(widths: &[u16], setup: &Setup<'_>, typed: &str) {
         alice.wait_bytes("the line anew", |bytes| {
             bytes.get(painted..).is_some_and(|new| packed(new).contains(end) && new.contains('>'))
         });
+        if setup.term == TMUX {
+            alice.wait("the line once", |screen| copies(screen, typed) == 1);
+        }
     }
     bob.types("the last one");
     alice.sees("the last one");
@@ -80,10 +83,18 @@ fn check(widths: &[u16], setup: &Setup<'_>, typed: &str) {
     assert_eq!(bob.hears("alice", 1), [typed]);
 }
 
+/// Copies of a line on the screen, or of its beginning.
+fn copies(screen: &Screen, typed: &str) -> usize {
+    let begins: String = packed(typed).chars().take(10).collect();
+    packed(&screen.contents()).matches(&begins).count()
+}
+
 /// A text without its blanks, which may stand at the end of any row.
 fn packed(text: &str) -> String {
     text.split_whitespace().collect()
 }
+
+const TMUX: &str = "tmux-256color";
 
 const LONG: &str = "this line is longer than any of the screens that it is typed on, so that it stands in \
                     several rows of each of them, whatever the width, also where it is the widest: the end";
@@ -102,4 +113,39 @@ fn no_row_of_a_message_vanishes_when_the_screen_becomes_wide_and_narrow_again() 
     let tall = Setup { cols: 50, rows: 300, ..Setup::WIDE };
     check(&[120, 50, 120], &tall, LONG);
     check(&[120, 119, 50, 20, 110, 21, 100], &Setup { cols: 40, ..tall }, LONG);
+}
+
+#[test]
+fn a_line_of_several_rows_stands_once_on_the_screen_of_tmux_however_narrow_that_becomes() {
+    let tmux = Setup { rows: 300, term: TMUX, ..Setup::WIDE };
+    check(&[30, 80, 40, 24, 120, 31], &tmux, LONG);
+    let wide_characters = "첫머리부터 ".to_owned() + &"가나다라마바사아자차카타파하 ".repeat(6) + "끝";
+    check(&[30, 80, 31, 79, 25], &tmux, &wide_characters);
+}
+
+#[test]
+fn a_line_stands_once_on_the_screen_of_tmux_wherever_its_cursor_is() {
+    for keys in ["\x01", "\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb"] {
+        let tmux = Setup { rows: 300, term: TMUX, ..Setup::WIDE };
+        let (mut alice, mut bob) = Pty::start_with_bob(&tmux);
+        bob.types("before");
+        alice.sees("before");
+        alice.press(LONG);
+        alice.wait("the line", |screen| packed(&screen.contents()).contains(&packed(LONG)));
+        alice.press(keys);
+        alice.wait_taken();
+        for width in [30, 80, 40] {
+            let painted = alice.bytes().len();
+            alice.resize_reflowing(width, tmux.rows);
+            alice.wait_bytes("the line anew", |bytes| {
+                bytes.get(painted..).is_some_and(|new| packed(new).contains("theend") && new.contains('>'))
+            });
+            alice.wait("the line once, and the message", |screen| {
+                let shown = packed(&screen.contents());
+                copies(screen, LONG) == 1 && shown.contains("bob:before") && shown.ends_with(&packed(LONG))
+            });
+        }
+        alice.press("\r");
+        assert_eq!(bob.hears("alice", 1), [LONG]);
+    }
 }

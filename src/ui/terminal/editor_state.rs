@@ -1,14 +1,16 @@
 //! Shared state of the line editor, its gate for output, and the events that it reports.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use mio::Waker;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::Vocabulary;
+use super::reflow;
 use super::terminal_guard::TerminalGuard;
 use crate::app::os::unix_ms;
 use crate::chat::command::{COMMANDS, ParsedLine, parse_line};
@@ -184,6 +186,18 @@ impl EventSender {
         Self { shared, sender, waker }
     }
 
+    /// Waits until a size has held, on a terminal that tells it late, and takes note of it.
+    pub(crate) fn settle_size(&self) {
+        while self.shared.reflows && !self.shared.is_closing() {
+            let told = size();
+            thread::sleep(reflow::SETTLING);
+            if size() == told {
+                break;
+            }
+        }
+        self.shared.note_size();
+    }
+
     /// Reports that the prompt is to be painted anew. Where events wait, another painting follows.
     pub(crate) fn report_stale_prompt(&self) {
         let _ = self.sender.try_send(EditorEvent::PromptStale);
@@ -215,6 +229,10 @@ pub(crate) struct EditorShared {
     searching: AtomicBool,
     /// Whether a read was left, and the one in its place has not painted yet.
     beginning_anew: AtomicBool,
+    /// Cells of a row as rustyline knows them: it asks as a read begins, and when it is told.
+    cells: AtomicUsize,
+    /// Whether the terminal wraps its rows anew when it becomes narrower, before it tells.
+    pub(crate) reflows: bool,
 }
 
 impl EditorShared {
@@ -223,7 +241,9 @@ impl EditorShared {
         let (state, line) = (Mutex::new(state), Mutex::default());
         let (turn, searching, beginning_anew) =
             (Turn::default(), AtomicBool::default(), AtomicBool::default());
-        Self { state, line, gate, terminal, turn, closing, searching, beginning_anew }
+        let cells = AtomicUsize::new(size().cells);
+        let reflows = reflow::is_tmux(|name| std::env::var(name).ok());
+        Self { state, line, gate, terminal, turn, closing, searching, beginning_anew, cells, reflows }
     }
 
     pub(crate) fn line(&self) -> MutexGuard<'_, LineText> {
@@ -244,6 +264,17 @@ impl EditorShared {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, EditorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of the size as rustyline learns of it. Returns the cells of a row.
+    pub(crate) fn note_size(&self) -> usize {
+        let cells = size().cells;
+        self.cells.store(cells, Ordering::SeqCst);
+        cells
+    }
+
+    pub(crate) fn cells(&self) -> usize {
+        self.cells.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set_beginning_anew(&self, is_beginning: bool) {

@@ -16,9 +16,8 @@ use rustyline::line_buffer::LineBuffer;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
     Changeset, Cmd, CompletionType, ConditionalEventHandler, Context, Editor, Event, EventContext,
-    EventHandler, GraphemeClusterMode, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    EventHandler, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
-use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
@@ -26,6 +25,8 @@ use super::editor_state::{
     EditorEvent, EditorShared, EventSender, HandledLine, LineMode, PaintedPrompt, TypedLine,
 };
 use super::line_edits::{LineEdits, behind_change};
+use super::line_rows::ended_rows;
+use super::reflow;
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
 use crate::render::colour::{self, ColourDepth};
@@ -34,8 +35,6 @@ use crate::ui::size::size;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;
-/// Distance of rustyline's tab stops.
-const TAB_CELLS: usize = 8;
 /// A backslash and the end of its line.
 const CONTINUATION: &str = "\\\n";
 
@@ -73,6 +72,9 @@ struct LineState {
     by_key: bool,
     /// Whether the next painting is the first of a read that took the place of another.
     is_anew: bool,
+    /// Rows that a narrower screen has made of the line above the cursor, besides those that
+    /// rustyline clears.
+    rows_gained: Option<usize>,
 }
 
 impl LineState {
@@ -167,6 +169,7 @@ impl Helper {
         let shared = Arc::clone(&self.shared);
         let suspend = on_key(move |_, _| {
             shared.terminal.suspend();
+            shared.note_size();
             Some(Cmd::Repaint)
         });
         editor.bind_sequence(KeyEvent::ctrl('Z'), suspend);
@@ -197,7 +200,7 @@ impl Helper {
 
     /// Resets the state before a line, which begins with a text.
     pub(crate) fn start_line(&self, mode: LineMode, initial: &str) {
-        let cells = size().cells;
+        let cells = self.shared.note_size();
         self.line.set(LineState { mode, cells, begun_cells: cells, ..LineState::default() });
         self.shared.state().painted_prompt = None;
         self.keys.begin(initial);
@@ -212,7 +215,7 @@ impl Helper {
 
     /// Begins the line once more where it stands, after [`BeginAnew`].
     pub(crate) fn start_anew(&self) {
-        let (line, cells) = (self.line.get(), size().cells);
+        let (line, cells) = (self.line.get(), self.shared.note_size());
         let painting = Painting::Line;
         self.line.set(LineState { painting, cells, begun_cells: cells, is_anew: true, ..line });
         self.shared.state().painted_prompt = None;
@@ -268,9 +271,19 @@ impl Helper {
         self.keys.without_continuations(line).trim_end_matches('\n').to_owned()
     }
 
-    /// Takes note that a key was handled, whose painting comes next, if it has one.
+    /// Takes note that a key was handled, or a size, whose painting comes next, if it has one.
     fn key_handled(&self) {
-        self.line.set(LineState { by_key: true, cells: size().cells, ..self.line.get() });
+        self.line.set(LineState { by_key: true, cells: self.shared.cells(), ..self.line.get() });
+    }
+
+    /// Takes note of a line that was laid out for a wider screen, which has wrapped it anew.
+    fn track_reflow(&self, before_cursor: &str) {
+        let LineState { cells, prompt_end, .. } = self.line.get();
+        let now = self.shared.cells();
+        if now < cells && self.shared.reflows {
+            let rows_gained = Some(reflow::rows_gained(before_cursor, prompt_end, cells, now));
+            self.line.set(LineState { rows_gained, ..self.line.get() });
+        }
     }
 
     /// Whether a read with another prompt is to take the place of this one.
@@ -285,10 +298,15 @@ impl Helper {
     }
 
     /// Where the painting begins: on a cleared screen, where the printer saved the cursor.
-    fn place(&self) -> &'static str {
+    fn place(&self) -> String {
         let line = self.line.get();
-        self.line.set(LineState { by_key: false, is_anew: false, ..line });
-        if self.is_screen_cleared() && (!line.by_key || line.is_anew) { "\x1b8" } else { "" }
+        self.line.set(LineState { by_key: false, is_anew: false, rows_gained: None, ..line });
+        match line.by_key {
+            _ if self.is_screen_cleared() && (!line.by_key || line.is_anew) => "\x1b8".to_owned(),
+            // Above what the printer wrote is no line any more.
+            false => String::new(),
+            true => line.rows_gained.map(reflow::clear_gained).unwrap_or_default(),
+        }
     }
 
     /// Whether the read is left at this painting, since a new one would have another prompt. What
@@ -375,29 +393,6 @@ fn sample(line: &str) -> String {
     format!("{shown}\n{}", display::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
 }
 
-/// A text from a column on with a newline wherever rustyline's layout begins another row and blanks
-/// for tabs, and the column behind it.
-///
-/// A row that only the terminal wraps, many terminals join with the next when they become wider.
-/// rustyline would then clear as many rows as there were, and some of them are messages.
-fn ended_rows(text: &str, start: usize, cells: usize) -> (String, usize) {
-    let mode = GraphemeClusterMode::from_env();
-    let (mut rows, mut column) = (String::with_capacity(text.len()), start);
-    for cluster in text.graphemes(true) {
-        let blanks = " ".repeat(TAB_CELLS - column % TAB_CELLS);
-        let shown = if cluster == "\t" { blanks.as_str() } else { cluster };
-        let width =
-            if cluster == "\n" { 0 } else { shown.graphemes(true).map(|c| usize::from(mode.width(c))).sum() };
-        if column + width > cells {
-            rows.push('\n');
-            column = 0;
-        }
-        rows.push_str(shown);
-        column = if cluster == "\n" { 0 } else { column + width };
-    }
-    (rows, column)
-}
-
 impl rustyline::Helper for Helper {}
 
 impl Validator for Helper {
@@ -445,10 +440,10 @@ impl Highlighter for Helper {
         let rows = self.prompt_rows(prompt);
         let line = self.line.get();
         if !default || line.mode == LineMode::Answer {
-            return Cow::Owned(place.to_owned() + &rows);
+            return Cow::Owned(place + &rows);
         }
         if line.painting == Painting::Message {
-            return Cow::Borrowed(place);
+            return Cow::Owned(place);
         }
         let mut state = self.shared.state();
         let laid_out = prompt.width();
@@ -463,7 +458,8 @@ impl Highlighter for Helper {
 
     /// Whether the whole line is to be painted, not only what was typed: on a cleared screen, where
     /// every key has to have its painting.
-    fn highlight_char(&self, line: &str, _pos: usize, _kind: CmdKind) -> bool {
+    fn highlight_char(&self, line: &str, pos: usize, _kind: CmdKind) -> bool {
+        self.track_reflow(line.get(..pos).unwrap_or(line));
         self.key_handled();
         if self.is_misfit(line) {
             self.events.report_stale_prompt();
@@ -565,25 +561,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_row_of_a_line_ends_where_rustyline_sees_it() {
-        for (line, rows, column) in [
-            ("", "", 5),
-            ("abcde", "abcde", 10),
-            ("abcdef", "abcde\nf", 1),
-            ("가나다", "가나\n다", 2),
-            ("abcde\nf", "abcde\nf", 1),
-            ("abc\n", "abc\n", 0),
-            // 5 cells and 2 wide characters, then 5 of them: the row is full.
-            ("가나다라마바사", "가나\n다라마바사", 10),
-            ("\tx", "   x", 9),
-            ("abcd\tx", "abcd\n       x", 8),
-        ] {
-            let (found, end) = ended_rows(line, 5, 10);
-            assert_eq!((found.as_str(), end), (rows, column), "{line:?}");
-        }
-    }
 
     #[test]
     fn only_backslashes_that_were_typed_to_go_on_are_taken_away() {

@@ -10,6 +10,8 @@ mod helper;
 mod key_code;
 mod key_filter;
 mod line_edits;
+mod line_rows;
+mod reflow;
 mod resizes;
 mod stopped_keys;
 mod terminal_guard;

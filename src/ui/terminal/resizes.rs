@@ -43,6 +43,7 @@ impl Drop for Resizes {
 fn take_all(closing: &AtomicBool, events: &EventSender) {
     let signal = SigSet::from(Signal::SIGWINCH);
     while signal.wait().is_ok() && !closing.load(Ordering::SeqCst) {
+        events.settle_size();
         // To rustyline's handler, if a line is read: it runs here as soon as this thread lets it.
         let told = raise(Signal::SIGWINCH).and_then(|()| signal.thread_unblock());
         if told.and_then(|()| signal.thread_block()).is_err() {

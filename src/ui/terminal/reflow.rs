@@ -1,0 +1,81 @@
+//! Reflow of the typed line: a terminal that wraps its rows anew when it becomes narrower has more
+//! rows of the line than the editor, which would clear too few of them.
+//!
+//! Only tmux is known to do so: elsewhere a repeated row is better than a lost one.
+
+use std::time::Duration;
+
+use super::line_rows::ended_rows;
+
+/// Time for which a size has to hold: tmux wraps its rows at once, and tells the size up to 250 ms
+/// later, perhaps first one that holds no more.
+pub(crate) const SETTLING: Duration = Duration::from_millis(500);
+
+/// Whether the terminal is tmux, by these variables of the environment.
+pub(crate) fn is_tmux(env: impl Fn(&str) -> Option<String>) -> bool {
+    let set = |name: &str| env(name).filter(|value| !value.is_empty());
+    let term = set("TERM").unwrap_or_default();
+    // GNU screen has the same name as older versions of tmux, and wraps nothing.
+    term.starts_with("tmux") || term.starts_with("screen") && set("TMUX").is_some() && set("STY").is_none()
+}
+
+/// Rows by which a line stands higher above its cursor since the screen has become narrower. The
+/// text is that before the cursor, which begins at a column.
+pub(crate) fn rows_gained(text: &str, start: usize, before: usize, now: usize) -> usize {
+    let (rows, _) = ended_rows(text, start, before);
+    let stand_in = " ".repeat(start);
+    let on_screen = format!("{stand_in}{rows}");
+    on_screen.split('\n').map(|row| ended_rows(row, 0, now).0.matches('\n').count()).sum()
+}
+
+/// More rows than any screen has.
+const ROWS_DELETED: usize = 9_999;
+
+/// Sequence that goes to the first row of the line, from where the editor takes it to be, and
+/// deletes all rows from there on. Cleared from the top of the screen on (ED), tmux would keep them
+/// as history.
+pub(crate) fn clear_gained(rows: usize) -> String {
+    let up = if rows == 0 { String::new() } else { format!("\x1b[{rows}A") };
+    format!("{up}\x1b[{ROWS_DELETED}M")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_the_line_becomes_as_many_as_a_narrower_screen_makes_of_it() {
+        let line = "x".repeat(90);
+        for (text, start, before, now, rows) in [
+            ("", 7, 80, 30, 0),
+            (&line[..20], 10, 80, 30, 0),
+            (&line[..21], 10, 80, 30, 1),
+            (&line, 10, 80, 30, 2),
+            (&line, 10, 80, 40, 1),
+            (&line, 10, 40, 80, 0),
+            // A wide character leaves a cell free at the edge.
+            ("가나다라마바사", 0, 14, 7, 2),
+            ("가나\n다라", 0, 14, 3, 2),
+        ] {
+            assert_eq!(rows_gained(text, start, before, now), rows, "{text} {start} {before} {now}");
+        }
+    }
+
+    #[test]
+    fn only_tmux_is_taken_for_tmux() {
+        for (term, tmux, sty, expected) in [
+            ("tmux-256color", "", "", true),
+            ("screen-256color", "/tmp/tmux-0/default,1,0", "", true),
+            ("screen-256color", "", "", false),
+            ("screen", "/tmp/tmux-0/default,1,0", "5.pts-0", false),
+            ("xterm-256color", "/tmp/tmux-0/default,1,0", "", false),
+        ] {
+            let env = |name: &str| {
+                let value =
+                    [("TERM", term), ("TMUX", tmux), ("STY", sty)].into_iter().find(|one| one.0 == name);
+                value.map(|(_, value)| value.to_owned())
+            };
+            assert_eq!(is_tmux(env), expected, "{term} {tmux} {sty}");
+        }
+    }
+}
