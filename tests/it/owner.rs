@@ -958,3 +958,48 @@ fn an_owner_that_has_begun_to_end_serves_nobody_new_and_says_what_waits() {
         bob.signal(Signal::CONT);
     }
 }
+
+#[test]
+fn a_taker_goes_on_with_the_next_owner_unless_it_was_told_not_to() {
+    let (home, mut owner, at) = served("alice", "test-1.pem");
+    let bob = Home::with_key("bob", "test-2.pem");
+    home.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+    bob.answer(&["peers", "add", "alice", &home.fingerprint()]);
+    let mut taker = home.run(&["recv", "-v", "--count", "3"], Stdio::null());
+    let taking = "taking the messages of this home";
+    taker.complains(taking);
+    let send =
+        |text: &str| bob.run(&["send", &at, "--to", "alice", "--retry", "9", "-m", text], Stdio::null());
+    for (number, text) in ["one", "two", "three"].into_iter().enumerate() {
+        let mut sends = send(text);
+        assert_eq!(sends.ends(), 0, "{}", sends.complaints());
+        taker.sees(text);
+        if number == 2 {
+            break;
+        }
+        owner.signal([Signal::TERM, Signal::KILL][number]);
+        owner.ends();
+        let ended = format!("process {}) has ended; waiting for the next one", owner.id());
+        taker.complains(&ended);
+        owner = home.run(&["serve", "--listen", &at], Stdio::null());
+        eventually("it takes again", PATIENCE, || taker.complaints().matches(taking).count() == number + 2);
+    }
+    assert_eq!(taker.ends(), 0, "{}", taker.complaints());
+    assert_eq!(taker.output(), "one\ntwo\nthree\n");
+    let mut once = home.run(&["recv", "-v", "--no-retry"], Stdio::null());
+    once.complains(taking);
+    let mut waits = owner.id();
+    owner.signal(Signal::TERM);
+    owner.ends();
+    once.ends_saying(3, &format!("process {waits}) has ended"));
+    owner = home.run(&["serve", "--listen", &at], Stdio::null());
+    home.is_served();
+    waits = owner.id();
+    let mut ended = home.run(&["recv", "-v"], Stdio::null());
+    ended.complains(taking);
+    owner.signal(Signal::TERM);
+    owner.ends();
+    ended.complains(&format!("process {waits}) has ended; waiting"));
+    ended.signal(Signal::TERM);
+    assert_eq!(ended.ends(), 143);
+}

@@ -34,6 +34,7 @@ use crate::wire::ByeReason;
 use deliver::{Deliverer, Destination};
 use exec::{CommandOutput, ExecCommand};
 use items::{CommandReply, Delivered};
+use taker::{End, Taking, next_owner};
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("way"), after_help = "\
@@ -43,7 +44,8 @@ with --no-retry the loss is the end, with code 5. A message whose receipt was lo
 On the raw wire nobody is called again.
 
 With neither --listen nor --connect, it takes the messages of the rsachat serving the home (rsachat serve, or a prompt): one \
-process at a time does so and acknowledges them; a prompt there shows them too. With either option it uses no store. \
+process at a time does so and acknowledges them; a prompt there shows them too. When that rsachat ends, it goes on with the next one \
+of the home; with --no-retry that is the end, with code 3. With either option it uses no store. \
 A message whose command fails is then named and tried again after 1, 2, 4 … 60 s, and at each start; what its sender sent \
 after it waits meanwhile, and the messages of others go on. To take it off, end this process and print the message: \
 rsachat recv --from NAME --count 1.
@@ -72,8 +74,9 @@ pub(crate) struct RecvArgs {
     /// Call the sender: a peer in your book, or host:port
     #[arg(long, value_name = "NAME|ADDR", group = "way")]
     connect: Option<String>,
-    /// End when the connection of --connect is lost, with code 5, instead of calling again
-    #[arg(long, requires = "connect")]
+    /// End when the connection of --connect is lost, with code 5, or the rsachat serving the home
+    /// ends, with code 3, instead of waiting for the next
+    #[arg(long, conflicts_with = "listen")]
     no_retry: bool,
     /// Accept messages only from the holder of this key
     #[arg(long, value_name = "SHA256:…", value_parser = args::fingerprint)]
@@ -163,7 +166,7 @@ fn take(
         AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => Some(key),
         _ => None,
     };
-    let Ok(client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? else {
+    let Ok(mut client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? else {
         let what = format!(
             "no rsachat is serving {}, so there are no messages to take",
             context.home.path().display()
@@ -172,10 +175,29 @@ fn take(
         return Err(usage(&what).hint(hint));
     };
     args.confine(context, format)?;
-    let signals = Signals::start(client.waker())?;
-    let deliverer = Deliverer::start(args.destination(format), args.count, client.waker())?;
     let home = context.global.home.clone();
-    taker::run(client, deliverer, from, args.count, (format, home), &signals)
+    let mut taking = Taking { from, left: args.count, messages: 0, format, home };
+    let code = loop {
+        let signals = Signals::start(client.waker())?;
+        let deliverer = Deliverer::start(args.destination(format), taking.left, client.waker())?;
+        let fault = match taker::run(client, deliverer, &mut taking, &signals)? {
+            End::Over(code) => break code,
+            End::OwnerEnded(fault) => fault,
+        };
+        if args.no_retry {
+            let message = fault.to_string();
+            emit(&OutputEvent::Error { kind: "owner", message, hint: None }, format);
+            break code::MACHINE;
+        }
+        let message = format!("{fault}; waiting for the next one");
+        emit(&OutputEvent::Warning { kind: "owner", message }, format);
+        client = match next_owner(&context.home, &signals)? {
+            Ok(client) => client,
+            Err(code) => break code,
+        };
+    };
+    emit(&OutputEvent::Done(Done { code, messages: Some(taking.messages), ..Done::default() }), format);
+    Ok(code)
 }
 
 impl RecvArgs {

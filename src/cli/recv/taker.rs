@@ -3,7 +3,9 @@
 //! has failed is tried again and again: its receipt would count for it if the next one got any.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -11,27 +13,51 @@ use serde_json::{Value, json};
 use super::deliver::Deliverer;
 use super::items::Delivered;
 use crate::app::error::{AppError, SIGPIPE, code, describe, hint_at_home};
-use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
+use crate::app::owner_client::{OwnerClient, OwnerFault, Watch, silent};
 use crate::chat::{Backoff, Message, Notice, ReceiptDue, TrustLevel};
 use crate::crypto::Fingerprint;
-use crate::events::{Done, OutputEvent, OutputFormat, emit, to_notice};
+use crate::events::{OutputEvent, OutputFormat, emit, to_notice};
+use crate::net::Net;
 use crate::net::process::Signals;
+use crate::store::Home;
 use crate::wire::Count;
 
-/// Takes messages, of one peer or of all, until it has enough or is ended. Returns the exit code.
+/// Time between two looks for what no event tells.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Messages that are taken.
+pub(super) struct Taking {
+    /// Their author; everybody, where it names nobody.
+    pub(super) from: Option<Fingerprint>,
+    /// How many are taken yet, if not all.
+    pub(super) left: Option<u64>,
+    /// Messages that were acknowledged.
+    pub(super) messages: u64,
+    pub(super) format: OutputFormat,
+    /// Home folder of the command line.
+    pub(super) home: Option<PathBuf>,
+}
+
+/// End of the taking of messages from one owner.
+pub(super) enum End {
+    /// It is over, with this exit code.
+    Over(u8),
+    /// The owner has ended. What it has not heard of comes again from the next one.
+    OwnerEnded(OwnerFault),
+}
+
+/// Takes messages until it has enough, or it or the owner is ended.
 pub(super) fn run(
     mut client: OwnerClient,
     mut deliverer: Deliverer,
-    from: Option<Fingerprint>,
-    count: Option<u64>,
-    (format, home): (OutputFormat, Option<PathBuf>),
+    taking: &mut Taking,
     signals: &Signals,
-) -> Result<u8, AppError> {
-    let from = from.map(|from| from.to_string());
+) -> Result<End, AppError> {
+    let (from, count) = (taking.from.map(|from| from.to_string()), taking.left);
+    let format = taking.format;
     // Those behind the last that it takes would count as given to it.
     client.order(&json!({ "id": "taker", "face": "receiver", "from": from, "count": count }));
-    let mut messages = 0;
-    let mut failures = Failures { format, home, given: BTreeMap::new() };
+    let mut failures = Failures { format, home: taking.home.clone(), given: BTreeMap::new() };
     let code = 'run: loop {
         if let Some(signal) = signals.next() {
             break signal.number().saturating_add(128);
@@ -39,7 +65,8 @@ pub(super) fn run(
         while let Some(delivered) = deliverer.next() {
             match delivered {
                 Delivered::Upto(due) => {
-                    messages += 1;
+                    taking.messages += 1;
+                    taking.left = taking.left.map(|left| left - 1);
                     failures.given.remove(&due.upto.number());
                     client.order(&json!({ "shown": due.upto.number() }));
                 }
@@ -48,14 +75,7 @@ pub(super) fn run(
                     failures.add(due.upto.number(), &why);
                     client.order(&json!({ "failed": due.upto.number() }));
                 }
-                Delivered::Broken(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                    break 'run SIGPIPE + 128;
-                }
-                Delivered::Broken(error) => {
-                    let message = format!("cannot write the output: {}", describe(&error));
-                    emit(&OutputEvent::Error { kind: "output", message, hint: None }, format);
-                    break 'run code::FAILED;
-                }
+                Delivered::Broken(error) => break 'run tell_broken(&error, format),
                 Delivered::Enough if failures.is_empty() => break 'run 0,
                 Delivered::Enough => break 'run code::FAILED,
                 Delivered::Reply(_) => {}
@@ -67,10 +87,11 @@ pub(super) fn run(
         let events = match client.wait(failures.next_moment()) {
             Ok(events) => events,
             Err(OwnerFault::Silent(process)) => return Err(silent(process)),
-            Err(fault) => {
-                let message = fault.to_string();
-                emit(&OutputEvent::Error { kind: "owner", message, hint: None }, format);
-                break code::MACHINE;
+            Err(fault @ OwnerFault::Ended(_)) => {
+                return Ok(match finish(deliverer, format, signals) {
+                    Some(code) => End::Over(code),
+                    None => End::OwnerEnded(fault),
+                });
             }
         };
         for event in events {
@@ -97,8 +118,50 @@ pub(super) fn run(
     };
     deliverer.kill_commands();
     client.close();
-    emit(&OutputEvent::Done(Done { code, messages: Some(messages), ..Done::default() }), format);
-    Ok(code)
+    Ok(End::Over(code))
+}
+
+/// Waits until what was given is delivered, of which the owner that has ended hears nothing.
+/// Returns the exit code, if that is the end.
+fn finish(mut deliverer: Deliverer, format: OutputFormat, signals: &Signals) -> Option<u8> {
+    deliverer.close();
+    while !deliverer.has_ended() {
+        match deliverer.next() {
+            Some(Delivered::Broken(error)) => return Some(tell_broken(&error, format)),
+            Some(_) => {}
+            None => thread::sleep(PAUSE),
+        }
+        if let Some(signal) = signals.next() {
+            deliverer.kill_commands();
+            return Some(signal.number().saturating_add(128));
+        }
+    }
+    None
+}
+
+/// Waits for the next owner of a home, or for a signal, whose exit code it returns.
+pub(super) fn next_owner(home: &Home, signals: &Signals) -> Result<Result<OwnerClient, u8>, AppError> {
+    let mut net = Net::new()?;
+    loop {
+        net = match OwnerClient::find(home, net, Watch::AfterOrders)? {
+            Ok(client) => return Ok(Ok(client)),
+            Err(net) => net,
+        };
+        if let Some(signal) = signals.next() {
+            return Ok(Err(signal.number().saturating_add(128)));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Tells that the output cannot be written, unless its reader has gone. Returns the exit code.
+fn tell_broken(error: &io::Error, format: OutputFormat) -> u8 {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return SIGPIPE + 128;
+    }
+    let message = format!("cannot write the output: {}", describe(error));
+    emit(&OutputEvent::Error { kind: "output", message, hint: None }, format);
+    code::FAILED
 }
 
 /// Messages that are given and not shown, by their number at the owner's, and what failed of them.
