@@ -350,6 +350,23 @@ fn an_owner_that_ends_before_it_greets_serves_nobody() {
 }
 
 #[test]
+fn a_send_whose_owner_ends_names_each_line_that_is_not_known_to_be_kept() {
+    let home = Home::with_key("alice", "test-1.pem");
+    home.answer(&["peers", "add", "bob", &Home::with_key("bob", "test-2.pem").fingerprint()]);
+    let owner = UnixListener::bind(home.path().join("socket")).unwrap();
+    let mut send = home.run(&["send", "bob", "--keep"], Stdio::piped());
+    send.types("하나");
+    let (stream, _) = owner.accept().unwrap();
+    let mut sender = Caller { lines: BufReader::new(stream), seen: Vec::new() };
+    sender.orders(&json!({ "event": "hello", "version": 1 }));
+    while sender.next().is_some_and(|order| order["say"] != "하나") {}
+    drop((sender, owner));
+    send.ends_saying(5, "has ended");
+    let said = send.complaints();
+    assert!(said.contains(r#"message 1 ("하나") may have been kept, or not: the rsachat serving"#), "{said}");
+}
+
+#[test]
 fn of_two_prompts_that_start_at_once_one_owns_the_home_and_the_other_is_its_face() {
     let home = Home::with_key("alice", "test-1.pem");
     let mut prompts = [0, 1].map(|_| home.start(&["--plain"]));

@@ -95,6 +95,8 @@ struct Run {
     delivered: u64,
     /// Numbers of those that are being taken back.
     withdrawn: BTreeSet<u64>,
+    /// The owner's, once it has ended.
+    fault: Option<OwnerFault>,
     /// Code and sentence of the last warning.
     trouble: Option<(u8, String)>,
     last_progress: Instant,
@@ -127,6 +129,7 @@ pub(super) fn run(
         before: BTreeSet::new(),
         delivered: 0,
         withdrawn: BTreeSet::new(),
+        fault: None,
         trouble: None,
         last_progress: Instant::now(),
         last_receipt: Instant::now(),
@@ -153,6 +156,7 @@ pub(super) fn run(
             if run.items.is_none() && run.read == 0 {
                 return Ok(None);
             }
+            run.fault = Some(fault);
             break (code::LOST, Some(fault.to_string()));
         }
     };
@@ -480,10 +484,33 @@ impl Run {
         }
     }
 
+    /// Names each message that was read and is not known to be kept, as the owner has ended.
+    fn name_unsent(&self, fault: &str) {
+        let format = self.send.format;
+        for (number, begins) in &self.unanswered {
+            let message = format!("message {number} (\"{begins}\") may have been kept, or not: {fault}");
+            emit(&OutputEvent::Warning { kind: "owner", message }, format);
+        }
+        for (item, number) in self.pending.iter().zip(self.read + 1..) {
+            match item {
+                InputItem::Message(text) => {
+                    tell_refused(number, &beginning(text.as_bytes()), fault, format);
+                }
+                InputItem::Refused { begins, why, .. } => {
+                    tell_refused(number, begins, &why.to_string(), format);
+                }
+                InputItem::End | InputItem::Broken(_) => {}
+            }
+        }
+    }
+
     /// Tells how it ends. What is not taken back is kept by the owner.
     fn end(&mut self, code: u8, why: Option<String>) -> u8 {
         // A producer that goes on is not read to its end.
         while self.pending.len() < QUEUE_MESSAGES && self.read_more() {}
+        if let Some(fault) = self.fault {
+            self.name_unsent(&fault.to_string());
+        }
         let is_message =
             |item: &&InputItem| matches!(item, InputItem::Message(_) | InputItem::Refused { .. });
         // What was given and not handed over counts as well.
