@@ -40,8 +40,9 @@ pub(crate) struct Taking {
 /// Order of a face.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum FaceOrder {
-    /// It is such a face; a receiver takes such messages.
-    Role { role: FaceRole, taking: Taking, leaves: Leaves },
+    /// It is such a face; a receiver takes such messages, a prompt is shown at most so many earlier
+    /// ones.
+    Role { role: FaceRole, taking: Taking, leaves: Leaves, past: Option<usize> },
     /// A line of a person, who can be asked about it where it was begun at a prompt.
     Line { text: String, begun: Option<(LineStart, Echo)> },
     /// Every message up to this number was shown; by a receiver, this one.
@@ -72,6 +73,7 @@ struct Object {
     from: Option<String>,
     count: Option<u64>,
     leaves: Option<LeavesWord>,
+    past: Option<usize>,
     line: Option<String>,
     begun: Option<Begun>,
     echo: Option<EchoWord>,
@@ -164,10 +166,10 @@ pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
     let object: Object = serde_json::from_slice(line).ok().filter(|_| is_object)?;
     let id = object.id.clone();
     let order = match object {
-        Object { face: Some(role), from, count, leaves, .. } => {
+        Object { face: Some(role), from, count, leaves, past, .. } => {
             let from = from.map(|from| from.parse()).transpose().ok()?;
             let leaves = leaves.map_or(Leaves::Texts, |LeavesWord::Nothing| Leaves::Nothing);
-            FaceOrder::Role { role, taking: Taking { from, count }, leaves }
+            FaceOrder::Role { role, taking: Taking { from, count }, leaves, past }
         }
         Object { line: Some(text), begun, echo, .. } => {
             let echo = if let Some(EchoWord::Message) = echo { Echo::Message } else { Echo::Line };

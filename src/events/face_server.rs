@@ -255,14 +255,14 @@ impl ServedFace {
         let face = self.face;
         let mut answer = |input: Input<'_>| FaceTaker { app: &mut *app, face }.answer(id.clone(), input);
         match order {
-            FaceOrder::Role { role, taking, leaves } => {
+            FaceOrder::Role { role, taking, leaves, past: most } => {
                 app.set_leaves(face, leaves);
                 self.leaves = leaves;
                 let taken = app.sink().set_role(face, role, taking);
                 // An editor knows the names in the messages before it shows them.
                 app.refresh_faces();
                 if role == FaceRole::Prompt {
-                    let (mut messages, earlier) = app.past(PAST_MESSAGES);
+                    let (mut messages, earlier) = app.past(most.unwrap_or(PAST_MESSAGES).min(PAST_MESSAGES));
                     // Those that nobody has shown come as messages.
                     messages.retain(|message| !app.sink().owes(message.number));
                     if !messages.is_empty() {

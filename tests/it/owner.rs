@@ -273,6 +273,28 @@ fn what_a_prompt_prints_as_its_input_ends_is_not_printed_again_by_the_next() {
 }
 
 #[test]
+fn what_is_piped_into_a_second_prompt_is_shown_and_nothing_that_was_said_before() {
+    let (alice, _owner, _home, bob, _) = owner_and_bob();
+    for number in 1..=9 {
+        // Of a peer that is there, and of one that answers nothing.
+        if number == 6 {
+            bob.signal(Signal::STOP);
+        }
+        let line = format!("@bob line {number}\n:outbox drop bob\n");
+        let mut prompt = alice.run(&[], file_with(line.as_bytes()));
+        assert_eq!(prompt.ends(), 0, "{}", prompt.complaints());
+        let output = prompt.output();
+        let said: Vec<_> = output.lines().filter(|row| row.contains("line ")).collect();
+        assert_eq!(said.len(), 1, "{output}");
+        assert!(said[0].ends_with(&format!("alice → bob: line {number}")), "{output}");
+    }
+    bob.signal(Signal::CONT);
+    let mut prompt = alice.run(&[], file_with(b":last\n"));
+    prompt.ends();
+    assert_eq!(prompt.output().matches("line ").count(), 9, "{}", prompt.output());
+}
+
+#[test]
 fn what_is_shown_is_acknowledged_on_the_connection_that_stands_by_then() {
     let (alice, _owner, _home, mut bob, at) = owner_and_bob();
     says_unseen(&alice, &mut bob);

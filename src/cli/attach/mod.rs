@@ -195,7 +195,10 @@ struct AttachedFace {
 impl AttachedFace {
     fn begin(&mut self, client: &mut OwnerClient, args: &PromptArgs) {
         if let FaceOutput::Screen(screen) = &mut self.output {
-            client.order(&json!({ "face": "prompt" }));
+            // As at a prompt that has the home open, what is piped in begins with nothing said.
+            let is_piped = !matches!(self.input, FaceInput::Editor(_)) && !io::stdin().is_terminal();
+            let past = is_piped.then_some(0);
+            client.order(&json!({ "face": "prompt", "past": past }));
             let what = if client.is_passing() {
                 "sends what this home keeps; this prompt goes on when that has ended"
             } else {
