@@ -62,7 +62,7 @@ impl Named {
 }
 
 /// Arguments that name a peer, each below its command.
-const NAMES: [(&[&str], &str, Named); 19] = [
+const NAMES: [(&[&str], &str, Named); 20] = [
     (&[], "callee", Named::Callable),
     (&[], "connect", Named::Callable),
     (&["send"], "target", Named::Chosen),
@@ -79,6 +79,7 @@ const NAMES: [(&[&str], &str, Named); 19] = [
     (&["peers", "block"], "name", Named::Known),
     (&["peers", "unblock"], "name", Named::Blocked),
     (&["peers", "forget"], "name", Named::Known),
+    (&["outbox", "drop"], "name", Named::Known),
     (&["history", "delete"], "peer", Named::Known),
     (&["history", "export"], "peer", Named::Known),
     (&["history", "search"], "peer", Named::Known),

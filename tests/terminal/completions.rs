@@ -11,7 +11,7 @@ use super::pty::{Pty, Setup, has, row_of_cursor};
 use super::support::{Home, RSACHAT};
 
 /// What stands on the line before Tab, and after it.
-const PRESSED: [(&str, &str); 26] = [
+const PRESSED: [(&str, &str); 27] = [
     ("rsachat doc", "rsachat doctor"),
     ("rsachat key exp", "rsachat key export"),
     ("rsachat --passphrase-fi", "rsachat --passphrase-file"),
@@ -37,6 +37,7 @@ const PRESSED: [(&str, &str); 26] = [
     ("rsachat send ha", "rsachat send hana"),
     ("rsachat ask ha", "rsachat ask hana"),
     ("rsachat peers block ha", "rsachat peers block hana"),
+    ("rsachat outbox drop ha", "rsachat outbox drop hana"),
     ("rsachat --home other peers forget ju", "rsachat --home other peers forget junho"),
 ];
 
