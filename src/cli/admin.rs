@@ -172,7 +172,7 @@ fn take(
 fn free_place(home: &Home, of: KeyFor, replacing: KeyReplacement) -> Result<PathBuf, AppError> {
     let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
     if text.is_some() && replacing == KeyReplacement::Never {
-        return Err(AppError::new(code::FAILED, format!("there is a key in {} already", path.display()))
+        return Err(AppError::new(code::FAILED, format!("there is already a key in {}", path.display()))
             .hint("--replace installs a new one and keeps the old file beside it"));
     }
     Ok(path)

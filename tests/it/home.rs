@@ -173,7 +173,7 @@ fn nothing_is_overwritten_by_an_export_or_an_import() {
     let exists = "rsachat: error: the file DIR/minji.home already exists; name another";
     assert_eq!(this.says(&this.export(), 1), exists);
     let hint = "\nrsachat: hint: name another folder with --home DIR; nothing was changed";
-    let key = format!("rsachat: error: there is a key in HOME already{hint}");
+    let key = format!("rsachat: error: there is already a key in HOME{hint}");
     assert_eq!(this.says(&this.import(this.from.path()), 1), key);
     let other = this.file("other");
     fs::create_dir(&other).unwrap();

@@ -25,7 +25,11 @@ pub(crate) fn client(python: &Python) {
     let mut client = python.tutorial("tutorial_client.py", port(&at));
     client.types("안녕하세요");
     assert!(minji.sees(" raw~1: ").ends_with(" raw~1: 안녕하세요"));
-    assert!(minji.sees("* raw~1 is at 127.0.0.1:").contains("without a key: you can read it, not answer"));
+    assert!(
+        minji
+            .sees("* raw~1 is at 127.0.0.1:")
+            .contains("without a key: you can read what it sends, but not answer")
+    );
     for answer in ["반갑습니다", "exit"] {
         minji.types(answer);
     }

@@ -122,9 +122,12 @@ impl Info {
             Self::Addressed { name, trust_level } => {
                 (AnyRows, format!("plain text now goes to {name}, {}", trust_level.word()))
             }
-            Self::AddressedAway { name } => {
-                (AnyRows, format!("plain text now goes to {name}, who is away; nothing is sent meanwhile"))
-            }
+            Self::AddressedAway { name } => (
+                AnyRows,
+                format!(
+                    "plain text now goes to {name}, who is away; nothing can be sent until {name} is back"
+                ),
+            ),
             Self::NowTalking { name, status } => (RowsAbout(name), now_talking(name, status)),
             Self::Trusted { name } => (RowsAbout(name), format!("{name} is marked verified")),
             Self::Accepted { name, fingerprint } => (
@@ -209,7 +212,7 @@ impl OaepInfo {
             Self::Joined { name, at, key: None } => (
                 Special,
                 format!(
-                    "{name} is at {at}, raw, without a key: you can read it, not answer; nothing is signed: \
+                    "{name} is at {at}, raw, without a key: you can read what it sends, but not answer; nothing is signed: \
                      anyone can write under this name"
                 ),
             ),

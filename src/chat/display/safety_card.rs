@@ -56,8 +56,8 @@ impl SafetyCard {
 /// Next step once the number was compared, where it is the same.
 pub(super) fn once_compared(name: &str, trust_level: TrustLevel, same: &str) -> String {
     match trust_level {
-        TrustLevel::Verified => format!("{name} is verified already: if {same}, nothing is left to do"),
-        TrustLevel::Blocked => format!("{name} is blocked: if {same}, :unblock comes before :trust"),
+        TrustLevel::Verified => format!("{name} is verified already"),
+        TrustLevel::Blocked => format!("{name} is blocked; :unblock comes first"),
         TrustLevel::Met | TrustLevel::Unverified | TrustLevel::Unauthenticated => {
             format!("if {same}, :trust {name}")
         }

@@ -134,7 +134,8 @@ pub(crate) fn check_home(home: &Home) -> Finding {
     let shown = path.display();
     if let Some(mode) = home.open_mode() {
         let text = format!("{shown} is open to others ({mode:04o}), and has no key");
-        return Finding::warning("home", text).hint("the next rsachat that uses it closes it (chmod 700)");
+        return Finding::warning("home", text)
+            .hint("the next rsachat that uses it makes it private (chmod 700)");
     }
     if let Err(error) = home.check() {
         return Finding::problem(code::MACHINE, "home", error.to_string());

@@ -193,7 +193,7 @@ impl RemoteCheck<'_> {
         };
         if self.is_own_listener(key) {
             return Finding::ok("trust", format!("{fingerprint}, your own key: this is your own rsachat"))
-                .hint("whether others reach it, rsachat doctor on another machine shows");
+                .hint("rsachat doctor on another machine shows whether others can reach it");
         }
         if let Err(refusal) = self.judge(book, addr, key) {
             return Finding::problem(code::REFUSED, "trust", Warning::Refused(refusal).sentence());

@@ -46,8 +46,8 @@ On the raw wire nobody is called again.
 With neither --listen nor --connect, it takes the messages of the rsachat serving the home (rsachat serve, or a prompt): one \
 process at a time does so and acknowledges them; a prompt there shows them too. When that rsachat ends, it goes on with the next one \
 of the home; with --no-retry that is the end, with code 3. With either option it uses no store. \
-A message whose command fails is then named and tried again after 1, 2, 4 … 60 s, and at each start; what its sender sent \
-after it waits meanwhile, and the messages of others go on. To take it off, end this process and print the message: \
+A message whose command fails is then named and tried again after 1, 2, 4 … 60 s, and at each start; meanwhile, what its sender sent \
+after it waits, and the messages of others go on. To take it off, end this process and print the message: \
 rsachat recv --from NAME --count 1.
 
 Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \

@@ -37,7 +37,7 @@ pub(crate) enum ArchiveError {
     #[error("there is no file {}", .path.display())]
     Absent { path: PathBuf },
     /// What is in the home would be overwritten.
-    #[error("there is a key in {} already", .home.display())]
+    #[error("there is already a key in {}", .home.display())]
     KeyPresent { home: PathBuf },
     #[error("{} is not empty: it contains {name}", .home.display())]
     NotEmpty { home: PathBuf, name: String },
