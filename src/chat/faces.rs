@@ -29,7 +29,7 @@ pub(crate) struct Face {
     pub(crate) quit_hints: u64,
     pub(super) unread: Unread,
     pub(crate) leaves: Leaves,
-    /// Texts that it has said and that are kept, where it leaves nothing; by peer and number.
+    /// Texts that it has said and that are kept, by peer and number, but for the own one.
     pub(crate) said: BTreeSet<(Fingerprint, u64)>,
 }
 

@@ -341,7 +341,8 @@ impl Chat {
     /// Removes a front end. What it has asked for goes on, but no answers are awaited.
     pub fn remove_face(&mut self, face: FaceId) {
         self.questions.forget_face(face);
-        if let Some(gone) = self.conversations.remove_face(face) {
+        let gone = self.conversations.remove_face(face);
+        if let Some(gone) = gone.filter(|gone| gone.leaves == Leaves::Nothing) {
             self.take_back_said(face, &gone.said);
         }
     }

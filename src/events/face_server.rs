@@ -341,7 +341,11 @@ impl ServedFace {
         let is_answered = self.is_answered(app);
         let is_over = match self.stage {
             // What was said is received, or waits for a peer that is away.
-            Stage::InputEnded | Stage::HalfClosed if !is_answered || app.chat().awaits_receipts() => false,
+            Stage::InputEnded | Stage::HalfClosed
+                if !is_answered || app.chat().awaits_receipts_of(self.face) =>
+            {
+                false
+            }
             Stage::InputEnded => !app.sink().awaits_report(self.face),
             Stage::HalfClosed | Stage::Gone => true,
             Stage::Open => {

@@ -295,6 +295,23 @@ fn what_is_piped_into_a_second_prompt_is_shown_and_nothing_that_was_said_before(
 }
 
 #[test]
+fn the_end_of_an_input_waits_for_the_receipts_of_its_own_lines_alone() {
+    let (alice, mut owner, bob, carol) = owner_and_two();
+    bob.signal(Signal::STOP);
+    owner.types(r#"{"say":"do you hear me?","to":"bob"}"#);
+    owner.sees(r#""text":"do you hear me?""#);
+    let mut prompt = alice.run(&[], file_with(b"@carol hello\n"));
+    // The owner has a line that waits.
+    assert_eq!(prompt.ends(), 6, "{}", prompt.complaints());
+    carol.sees(r#""text":"hello""#);
+    let mut waits = alice.run(&[], file_with(b"@bob hello\n"));
+    waits.sees("alice → bob: hello");
+    bob.signal(Signal::CONT);
+    assert_eq!(waits.ends(), 0, "{}", waits.complaints());
+    bob.sees(r#""text":"hello""#);
+}
+
+#[test]
 fn what_is_shown_is_acknowledged_on_the_connection_that_stands_by_then() {
     let (alice, _owner, _home, mut bob, at) = owner_and_bob();
     says_unseen(&alice, &mut bob);

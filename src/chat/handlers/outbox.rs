@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::chat::Chat;
-use crate::chat::faces::Leaves;
 use crate::chat::kept::AfterCommit;
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Numbers, Warning};
 use crate::chat::types::PeerId;
@@ -57,8 +56,10 @@ impl Chat {
     /// Takes note of a text of the current face that is kept.
     pub(super) fn note_said(&mut self, peer: Fingerprint, seq: u64) {
         let Some(kept) = &self.kept else { return };
+        let is_own = self.conversations.current_face() == FaceId::OWN;
         let face = self.conversations.face_mut();
-        if face.leaves == Leaves::Nothing {
+        // The own one ends with the process, and waits for all that was said.
+        if !is_own {
             if face.said.len() >= limits::QUEUE_MESSAGES {
                 face.said.retain(|(peer, seq)| kept.ledger.is_waiting(*peer, *seq));
             }

@@ -1,10 +1,12 @@
 //! Handlers of cancellation and of the end of the program.
 
+use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{DeliveryInfo, Info};
 use crate::chat::shutdown::Shutdown;
-use crate::chat::types::{ExitRequest, InputOrigin};
+use crate::chat::types::{ExitRequest, InputOrigin, PeerId};
 use crate::chat::{Chat, WaitingCommand};
+use crate::crypto::Fingerprint;
 use crate::delivery::Calls;
 use crate::ids::{ConnId, DialId, FaceId};
 use crate::wire::ByeReason;
@@ -88,11 +90,22 @@ impl Chat {
         self.shutdown.map_or(ByeReason::Leaving, |shutdown| shutdown.bye)
     }
 
-    /// Whether something that was said is on its way: to the disk, or to a peer that is connected.
-    pub(crate) fn awaits_receipts(&self) -> bool {
-        self.is_committing()
-            || self.conversations.values().any(|one| one.is_lasting() && one.unacked.len() > 0)
-            || self.conversations.conns(|_| true).into_iter().any(|conn| self.has_unsent(conn))
+    /// Whether something that a face has said is on its way: to the disk, or to a peer that is
+    /// connected. Texts that are not kept are of no face.
+    pub(crate) fn awaits_receipts_of(&self, face: FaceId) -> bool {
+        let is_unkept = |one: &Conversation| {
+            let peer = one.peer.as_ref().map(|peer| peer.id);
+            one.is_lasting()
+                && one.unacked.len() > 0
+                && peer.is_none_or(|peer| self.keeps_for(peer).is_none())
+        };
+        let waits = |(peer, seq): &(Fingerprint, u64)| {
+            let is_there = self.conversations.open_with(PeerId::Key(*peer)).is_some();
+            is_there && self.kept.as_ref().is_some_and(|kept| kept.ledger.is_waiting(*peer, *seq))
+        };
+        self.is_accepting(face)
+            || self.conversations.face_of(face).said.iter().any(waits)
+            || self.conversations.values().any(is_unkept)
     }
 
     /// Closes the conversations that waited for receipts and have them, and ends once none is left.
