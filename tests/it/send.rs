@@ -312,6 +312,25 @@ fn what_is_kept_is_tried_as_often_as_retry_says_and_lines_of_before_are_counted_
 }
 
 #[test]
+fn what_is_kept_leaves_as_it_comes_and_is_tried_again_while_the_input_goes_on() {
+    let (minji, junho) = (Home::of("민지"), Home::of("준호"));
+    let (_held, at) = held_address();
+    minji.private("peers", format!("준호 {} verified {at}\n", junho.fingerprint()));
+    let mut sends = minji.run(&["send", "준호", "--keep", "-v"], Stdio::piped());
+    sends.types("하나");
+    sends.complains("cannot reach ");
+    sends.complains("trying again in ");
+    let mut recv = junho.run(&["recv", "--listen", &at, "--accept-new", "--count", "3"], Stdio::null());
+    recv.sees("하나");
+    sends.types("둘");
+    recv.sees("둘");
+    sends.types("셋");
+    assert_eq!(recv.ends(), 0);
+    assert_eq!(sends.closes_input().ends(), 0, "{}", sends.complaints());
+    assert_eq!(recv.output(), "하나\n둘\n셋\n");
+}
+
+#[test]
 fn patience_has_an_end_when_it_is_asked_for() {
     let (_recv, at) = receiving(&["--exec", "exec sleep 30"]);
     let mut sends = send(&at, &["-m", "x", "--timeout", "3s"], Stdio::null());

@@ -83,6 +83,7 @@ impl Frontend<Served> for KeepFrontend {
     fn on_outcome(&mut self, _: &mut App<Served>, outcome: DialOutcome) -> Option<u8> {
         if matches!(outcome, DialOutcome::NotCalled | DialOutcome::Refused | DialOutcome::Failed) {
             self.retries_left = 0;
+            self.calls.clear();
         }
         None
     }
@@ -113,14 +114,20 @@ impl KeepFrontend {
     /// Goes on with its own work.
     fn advance(&mut self, app: &mut App<Served>) -> Flow {
         self.tell_returned(app);
+        let was_open = self.items.is_some();
         self.keep(app);
-        if self.items.is_some() || app.chat().is_accepting(FaceId::OWN) {
+        if self.items.is_none() && (was_open || self.state == KeepState::Begins) {
+            self.end_input();
+        }
+        if app.chat().is_accepting(FaceId::OWN) {
             return Flow::Wait(None);
+        }
+        if self.items.is_some() {
+            return self.send_on(app);
         }
         let is_done = self.queued(app) == 0;
         match self.state {
             KeepState::Begins => {
-                self.give_up_at = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
                 self.call(app);
                 return Flow::Again;
             }
@@ -136,10 +143,7 @@ impl KeepFrontend {
             }
             KeepState::Calls(_) if !is_done && self.retries_left > 0 && self.has_time() => {
                 self.retries_left -= 1;
-                let delay = self.backoff.next_delay(app.chat().fingerprint());
-                self.state = KeepState::RetryAt(Instant::now() + Duration::from_millis(delay));
-                let message = format!("trying again in {} s", delay.div_ceil(1_000));
-                emit(&OutputEvent::Notice { message }, self.format);
+                self.retry(app);
                 return Flow::Again;
             }
             KeepState::Ends => return Flow::Wait(None),
@@ -161,6 +165,46 @@ impl KeepFrontend {
         self.state = KeepState::Ends;
         app.handle(Input::ExitRequest(ExitRequest::Quit));
         Flow::Again
+    }
+
+    /// Goes on while the input does: what it has brought is sent, and who is not reached is called
+    /// again.
+    fn send_on(&mut self, app: &mut App<Served>) -> Flow {
+        if self.calls.is_empty() || self.queued(app) == 0 {
+            return Flow::Wait(None);
+        }
+        match self.state {
+            KeepState::RetryAt(at) if at > Instant::now() => return Flow::Wait(Some(at)),
+            KeepState::Begins | KeepState::RetryAt(_) => self.call(app),
+            KeepState::Calls(_) if self.reaches(app) => return Flow::Wait(self.tell_waiting(app)),
+            KeepState::Calls(_) => self.retry(app),
+            KeepState::Serves(_) | KeepState::Ends => return Flow::Wait(None),
+        }
+        Flow::Again
+    }
+
+    /// Takes note that nothing is read any more: from now on what waits has its time, and who was
+    /// to be called later is called now.
+    fn end_input(&mut self) {
+        let now = Instant::now();
+        self.give_up_at = self.timeout.and_then(|timeout| now.checked_add(timeout));
+        self.state = match self.state {
+            KeepState::Calls(_) => self.calling(now),
+            KeepState::RetryAt(_) => KeepState::RetryAt(now),
+            state => state,
+        };
+    }
+
+    /// State from a call, or from the end of the input, on.
+    fn calling(&self, since: Instant) -> KeepState {
+        KeepState::Calls(self.give_up_at.unwrap_or(since + RECEIPT_TIME))
+    }
+
+    fn retry(&mut self, app: &App<Served>) {
+        let delay = self.backoff.next_delay(app.chat().fingerprint());
+        self.state = KeepState::RetryAt(Instant::now() + Duration::from_millis(delay));
+        let message = format!("trying again in {} s", delay.div_ceil(1_000));
+        emit(&OutputEvent::Notice { message }, self.format);
     }
 
     /// Says once what is waited for, and returns the moment for that: a peer has it on its disk.
@@ -195,7 +239,7 @@ impl KeepFrontend {
             self.retries_left = 0;
         }
         self.called_at = Instant::now();
-        self.state = KeepState::Calls(self.give_up_at.unwrap_or(self.called_at + RECEIPT_TIME));
+        self.state = self.calling(self.called_at);
         for call in called {
             app.handle(Input::Command(call));
         }
