@@ -231,7 +231,7 @@ fn prompts() -> Result<(), Failed> {
     owner.types(&format!(":save {}", at("of owner").display()));
     owner.sees("saved as");
     owner.types(&format!(":save {}", at("of owner").display()));
-    owner.sees("there is one of that name; choose another");
+    owner.sees("that file exists already; choose another name");
     owner.types(&format!(":save {}/none/x", outside.path().display()));
     owner.sees("there is no folder");
     face.types(&format!(":save {}", at("of face").display()));

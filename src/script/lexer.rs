@@ -35,6 +35,11 @@ pub(super) fn is_name(text: &str) -> bool {
     chars.next().is_some_and(is_xid_start) && chars.all(|c| c == '-' || is_xid_continue(c))
 }
 
+/// Whether a text may stand before the mark of a line.
+pub(super) fn is_label(text: &str) -> bool {
+    text.is_empty() || is_name(text)
+}
+
 /// Whether a text is the name of a variable: names joined by dots, as in `alice.port`.
 pub(crate) fn is_variable_name(text: &str) -> bool {
     text.split('.').all(is_name)

@@ -7,7 +7,7 @@ use std::ops::Range;
 use unicode_ident::is_xid_start;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::lexer::{SyntaxError, is_name};
+use super::lexer::{SyntaxError, is_label};
 
 /// Title of the mistake in a row without a name, where there are several actors.
 pub(super) const NAME_MISSING: &str = "a script with several actors needs a name here";
@@ -42,7 +42,7 @@ fn marked(row: &str, indent: usize, actors: &[String]) -> Option<SyntaxError> {
         let error = SyntaxError::new(0..indent + at + sign.len_utf8(), NAME_MISSING);
         return Some(error.help(format!("write `{}`", canonical(first, mark, after))));
     }
-    let is_label = is_declared || label.is_empty() || is_name(&label);
+    let is_label = is_declared || is_label(&label);
     if !is_label || (mark == ':' && !is_declared) {
         return None;
     }

@@ -6,7 +6,7 @@ use super::ast::{Directive, Expectation, Line, LineKind, Script, SourceFile, Spa
 use super::diagnostic::Diagnostic;
 use super::directive::{SourceReader, find_actor, parse_directive};
 use super::files::with_values;
-use super::lexer::{Result, SyntaxError, TemplateKind, is_name, parse_template};
+use super::lexer::{Result, SyntaxError, TemplateKind, is_label, parse_template};
 use super::lookalike;
 use super::regex_pattern::{Extent, RegexPattern};
 use super::unordered::LINES_MAX;
@@ -274,7 +274,6 @@ impl<'a> Parser<'a> {
             Some('@') => return parse_directive(row, reader, actors).map(LineKind::Directive),
             _ => {}
         }
-        let is_label = |text: &str| text.is_empty() || is_name(text);
         let mark = row.find(['>', '|']).and_then(|at| row.split_at_checked(at));
         let Some((label, marked)) = mark.filter(|(label, _)| is_label(label)) else {
             if let Some(mistake) = lookalike::mistake(row, actors) {

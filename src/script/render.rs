@@ -7,6 +7,7 @@ use std::ops::Range;
 use regex::Regex;
 
 use super::ast::{Directive, Expectation, LineKind, Script};
+use super::lexer::is_label;
 use super::matcher::{ShownKind, ShownRow};
 use crate::text::safe::SafeText;
 
@@ -205,8 +206,9 @@ pub fn canonical(script: &Script) -> String {
             LineKind::Directive(directive) => canonical_directive(directive, &line.text),
             LineKind::Expect { expectation: Expectation::Regex(_), .. } => canonical_regex(&line.text),
             LineKind::Input { .. } | LineKind::Expect { .. } => {
-                // A bare line has no mark.
-                let mark = line.text.find(['>', '|']).map_or(0, |mark| mark + 1);
+                // A bare line has no mark; it may have the sign of one.
+                let mark = line.text.split_once(['>', '|']).map(|(label, _)| label);
+                let mark = mark.filter(|label| is_label(label)).map_or(0, |label| label.len() + 1);
                 without_blank_end(&line.text, mark + 1)
             }
         };

@@ -61,6 +61,7 @@ fn an_input_speaks_to_whoever_calls_first_where_that_was_asked_for() {
     minji.sees("lost 준호");
     let other = Process::start("하나", &["--connect", &at]);
     other.sees("민지 joined");
+    minji.sees("하나 joined");
     minji.types("아직 준호에게");
     minji.sees("! 준호 is not connected; nothing was sent");
     minji.types(":to nobody\n이제는?");

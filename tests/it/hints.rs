@@ -54,7 +54,8 @@ fn a_command_in_a_hint_works_on_the_home_that_was_named() {
     assert!(output.status.success(), "{followed}: {}", String::from_utf8_lossy(&output.stderr));
     assert!(says(&["key", "show"]).contains("SHA256:"));
     assert!(
-        says(&["peers", "forget", "zoe"]).contains(&format!("hint: rsachat --home '{shown}' peers list\n"))
+        says(&["peers", "forget", "zoe"])
+            .contains(&format!("hint: rsachat --home '{shown}' peers list shows your book\n"))
     );
     // Those of what comes of a connection too, on both sides.
     let hana = Home::of("하나");

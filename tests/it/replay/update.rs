@@ -332,6 +332,7 @@ fn the_canonical_form_says_what_the_script_says_and_no_editor_can_break_it() {
         ("@say a :no  command ", "@say a :no  command$u{20}"),
         ("a> ", "a>"),
         ("a>  ", "a> $u{20}"),
+        ("(a)> ", "(a)>$u{20}"),
         ("a| ", "a|"),
         ("a|  ", "a| $u{20}"),
         ("a|! x ", "a|! x$u{20}"),
