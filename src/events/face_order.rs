@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
 use super::Id;
-use crate::chat::{AddresseeMark, Echo, Leaves, LineStart};
+use crate::chat::{AddresseeMark, Echo, Leaves, LineStart, Message};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Direction, HistoryEntry, HistoryRow};
 use crate::time::UnixMs;
@@ -24,11 +24,13 @@ pub(crate) enum FaceRole {
     Prompt,
     /// One that sends: no messages.
     Sender,
+    /// One that asks: of messages its answers alone.
+    Asker,
     /// The taker of messages, whose receipts are the only ones.
     Receiver,
 }
 
-/// Messages that a receiver takes.
+/// Messages that a receiver takes, or that one that asks takes for its answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Taking {
     /// Their author; everybody, where it names nobody.
@@ -37,11 +39,18 @@ pub(crate) struct Taking {
     pub(crate) count: Option<u64>,
 }
 
+impl Taking {
+    /// Whether a message is of somebody whose messages are taken.
+    pub(crate) fn names(&self, message: &Message) -> bool {
+        self.from.is_none() || self.from == message.fingerprint
+    }
+}
+
 /// Order of a face.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum FaceOrder {
-    /// It is such a face; a receiver takes such messages, a prompt is shown at most so many earlier
-    /// ones.
+    /// It is such a face; a receiver or one that asks takes such messages, a prompt is shown at
+    /// most so many earlier ones.
     Role { role: FaceRole, taking: Taking, leaves: Leaves, past: Option<usize> },
     /// A line of a person, who can be asked about it where it was begun at a prompt.
     Line { text: String, begun: Option<(LineStart, Echo)> },

@@ -73,7 +73,7 @@ impl FaceServer {
     /// Whether a process sends something, or waits for an answer.
     pub(crate) fn is_busy<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>) -> bool {
         self.faces.values_mut().any(|served| {
-            app.sink().is_sender(served.face) || served.stage != Stage::Open || !served.is_answered(app)
+            app.sink().is_command(served.face) || served.stage != Stage::Open || !served.is_answered(app)
         })
     }
 

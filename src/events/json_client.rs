@@ -81,6 +81,11 @@ impl JsonClient {
         self.answering = self.questions.remove(&question);
     }
 
+    /// Takes the id of the question that the next message answers, which is not shown at once.
+    pub(crate) fn take_answered(&mut self) -> Option<Id> {
+        self.answering.take()
+    }
+
     /// Whether the answer to any question is awaited.
     pub(crate) fn awaits_answers(&self) -> bool {
         !self.questions.is_empty()

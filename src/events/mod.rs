@@ -1,6 +1,7 @@
 //! Events for other programs: one JSON object a line, as `docs/EVENTS.md` lists them; and the same
 //! in words for people who read standard error.
 
+mod asker;
 pub(crate) mod exit_reason;
 pub(crate) mod face_order;
 pub(crate) mod face_server;
@@ -9,6 +10,7 @@ pub(crate) mod json_client;
 pub(crate) mod json_request;
 pub(crate) mod kinds;
 mod receiver;
+mod remote_face;
 pub(crate) mod served_sink;
 pub(crate) mod to_notice;
 pub(crate) mod unedited_input;

@@ -40,7 +40,7 @@ impl Receiver {
     }
 
     pub(super) fn takes(&self, message: &Message) -> bool {
-        self.taking.from.is_none() || self.taking.from == message.fingerprint
+        self.taking.names(message)
     }
 
     /// Whether it is given a message now.

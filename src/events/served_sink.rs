@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::face_order::{FaceRole, Taking};
-use super::json_client::JsonClient;
 use super::receiver::Receiver;
-use super::{Id, MessageEvent, OutputEvent, from_notice};
+use super::remote_face::{FaceStage, RemoteFace, now};
+use super::{Id, OutputEvent, from_notice};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::unix_ms;
 use crate::chat::{
@@ -17,8 +17,6 @@ use crate::delivery::Exposure;
 use crate::ids::FaceId;
 use crate::limits::{OUTPUT_BACKLOG_BYTES, OWED_BYTES};
 use crate::text::safe::SafeText;
-use crate::time::UnixMs;
-use crate::wire::Count;
 
 /// Use of messages by the own face.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,25 +35,6 @@ fn is_reported_by_all(receiver: Option<&Receiver>, message: &Message) -> bool {
 /// Why a face is not the receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Taken;
-
-/// A face at the socket: its encoder, and what is to be written to it.
-struct RemoteFace {
-    encoder: JsonClient,
-    pending: String,
-    stage: FaceStage,
-    /// The last message that it got of those that nobody had shown; it gets them in order.
-    given_upto: u64,
-}
-
-/// How far a face is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum FaceStage {
-    /// It has given no order, so that nothing tells which kind of face it is: it gets no events.
-    Unknown,
-    Open,
-    /// It has asked for its end.
-    Ending,
-}
 
 /// Message that nobody has shown yet who says so to its sender.
 struct Owed {
@@ -96,9 +75,7 @@ impl<S: NoticeSink> ServedSink<S> {
     }
 
     pub(crate) fn add_face(&mut self, face: FaceId) {
-        let encoder = JsonClient::at_socket(FaceRole::default());
-        let (pending, stage) = (String::new(), FaceStage::Unknown);
-        self.faces.insert(face, RemoteFace { encoder, pending, stage, given_upto: 0 });
+        self.faces.insert(face, RemoteFace::new());
     }
 
     pub(crate) fn remove_face(&mut self, face: FaceId) {
@@ -119,8 +96,7 @@ impl<S: NoticeSink> ServedSink<S> {
             self.receiver = Some(Receiver::new(face, taking));
         }
         if let Some(remote) = self.faces.get_mut(&face) {
-            remote.encoder.set_role(role);
-            remote.stage = FaceStage::Open;
+            remote.open(role, taking);
             remote.given_upto = self.owed.last_key_value().map_or(0, |(number, _)| *number);
         }
         Ok(())
@@ -149,7 +125,7 @@ impl<S: NoticeSink> ServedSink<S> {
                 }
                 self.give_in_order();
             }
-            FaceRole::Sender => {}
+            FaceRole::Sender | FaceRole::Asker => {}
         }
     }
 
@@ -180,6 +156,41 @@ impl<S: NoticeSink> ServedSink<S> {
         }
     }
 
+    /// Gives those that ask their answers, up to one that waits for the disk.
+    fn give_answers(&mut self) {
+        for (face, remote) in &mut self.faces {
+            while let Some((number, id)) = remote
+                .next_answer(|number| self.owed.get(&number).is_none_or(|owed| owed.release == Release::Free))
+            {
+                if let Some(owed) = self.owed.get_mut(&number) {
+                    remote.answer(&owed.message, id.as_ref());
+                    owed.given_to.insert(*face);
+                }
+            }
+        }
+    }
+
+    /// Takes note of who asks for a message that has come. It also gets what that author sent
+    /// before, since a receipt counts for all of that.
+    fn want_answer(&mut self, message: &Message) {
+        for (face, remote) in &mut self.faces {
+            if !remote.asks_for(message) {
+                continue;
+            }
+            let is_its = |owed: &Owed| {
+                owed.message.fingerprint == message.fingerprint
+                    && !owed.given_to.contains(face)
+                    && is_reported_by_all(self.receiver.as_ref(), &owed.message)
+            };
+            for (number, owed) in &mut self.owed {
+                if *number == message.number || is_its(owed) {
+                    self.wanted.extend(owed.want(*number));
+                    remote.want(*number);
+                }
+            }
+        }
+    }
+
     /// Takes a message that nobody has shown, and gives it to who wants it and may have it.
     fn owe(&mut self, message: &Message, due: ReceiptDue, release: Release) {
         let number = message.number;
@@ -196,7 +207,9 @@ impl<S: NoticeSink> ServedSink<S> {
             owed.give_to(receiver.face, remote);
         }
         self.owed.insert(number, owed);
+        self.want_answer(message);
         self.give_in_order();
+        self.give_answers();
     }
 
     /// Takes the held messages that a face waits for.
@@ -267,9 +280,11 @@ impl<S: NoticeSink> ServedSink<S> {
         if let Some(receiver) = receiver.filter(|receiver| receiver.face == face) {
             return receiver.awaits_report();
         }
-        let is_audience = self.faces.get(&face).is_some_and(RemoteFace::is_audience);
-        let is_its =
-            |owed: &Owed| owed.given_to.contains(&face) || is_audience && owed.release == Release::Wanted;
+        let Some(remote) = self.faces.get(&face) else { return false };
+        let is_its = |owed: &Owed| {
+            let is_wanted = owed.release == Release::Wanted && remote.awaits(owed.message.number);
+            owed.given_to.contains(&face) || is_wanted
+        };
         self.owed.values().any(|owed| is_its(owed) && is_reported_by_all(receiver, &owed.message))
     }
 
@@ -278,9 +293,10 @@ impl<S: NoticeSink> ServedSink<S> {
         self.faces.get(&face).is_some_and(|remote| remote.encoder.role() == FaceRole::Prompt)
     }
 
-    /// Whether a face sends, and takes no messages.
-    pub(crate) fn is_sender(&self, face: FaceId) -> bool {
-        self.faces.get(&face).is_some_and(|remote| remote.encoder.role() == FaceRole::Sender)
+    /// Whether a face sends or asks, and so ends by itself.
+    pub(crate) fn is_command(&self, face: FaceId) -> bool {
+        let role = self.faces.get(&face).map(|remote| remote.encoder.role());
+        matches!(role, Some(FaceRole::Sender | FaceRole::Asker))
     }
 
     /// Begins a request of a face.
@@ -345,26 +361,6 @@ impl Owed {
     }
 }
 
-impl RemoteFace {
-    /// Whether it shows messages to somebody as they come.
-    fn is_audience(&self) -> bool {
-        self.stage != FaceStage::Unknown
-            && matches!(self.encoder.role(), FaceRole::Prompt | FaceRole::Program)
-    }
-
-    fn show(&mut self, notice: &Notice) {
-        self.pending += &self.encoder.notice(notice, now());
-    }
-
-    /// Gives a message to the receiver, with the number that it has at its sender's.
-    fn give(&mut self, message: &Message, due: ReceiptDue) {
-        let sent_number = if let Count::Pair(number) = due.upto { Some(number.seq) } else { None };
-        let number = Some(message.number);
-        let event = MessageEvent { number, sent_number, ..from_notice::message(message) };
-        self.pending += &OutputEvent::Message(event).to_json(message.arrived.0, None);
-    }
-}
-
 impl<S: NoticeSink> NoticeSink for ServedSink<S> {
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
         let owed = match notice {
@@ -378,8 +374,16 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
         if let Some((message, due)) = owed {
             return self.owe(&message, due, Release::Free);
         }
-        for (_, remote) in self.open_faces().filter(|(_, remote)| !is_message || remote.is_audience()) {
-            remote.show(notice);
+        for (_, remote) in self.open_faces() {
+            match notice {
+                Notice::Message(message) if remote.asks_for(message) => {
+                    if let Some((_, id)) = remote.next_answer(|number| number == message.number) {
+                        remote.answer(message, id.as_ref());
+                    }
+                }
+                Notice::Message(_) if !remote.is_audience() => {}
+                notice => remote.show(notice),
+            }
         }
     }
 
@@ -401,6 +405,7 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
             }
         }
         self.give_in_order();
+        self.give_answers();
     }
 
     fn show_to(&mut self, face: FaceId, notice: &Notice) {
@@ -475,7 +480,7 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
             let is_its = face == sent.face;
             match remote.encoder.role() {
                 FaceRole::Receiver => {}
-                FaceRole::Sender if !is_its => {}
+                FaceRole::Sender | FaceRole::Asker if !is_its => {}
                 FaceRole::Prompt if !is_its => remote.show(&Notice::Own(sent.message.clone())),
                 _ => remote.pending += &remote.encoder.sent(sent, now()),
             }
@@ -552,8 +557,4 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
 /// Earlier messages, for a prompt whose screen is rebuilt.
 pub(crate) fn past(messages: &[Message], earlier: usize) -> OutputEvent {
     OutputEvent::Past { earlier, messages: messages.iter().map(from_notice::past).collect() }
-}
-
-fn now() -> UnixMs {
-    UnixMs(unix_ms())
 }

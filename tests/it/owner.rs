@@ -828,6 +828,74 @@ fn what_nobody_has_seen_is_not_marked_however_the_owner_ends_and_what_somebody_m
 }
 
 #[test]
+fn what_comes_while_ask_waits_is_given_to_nobody_and_an_answer_to_ask_alone() {
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    enum End {
+        Answered,
+        AskKilled,
+        OwnerKilled,
+    }
+    for end in [End::Answered, End::AskKilled, End::OwnerKilled] {
+        let (alice, mut owner, at) = served("alice", "test-1.pem");
+        let [mut bob, mut carol] = [("bob", "test-2.pem"), ("carol", "test-3.pem")].map(|(name, key)| {
+            let home = Home::with_key(name, key);
+            let process = home.start(&["--json", "--connect", &at]);
+            process.sees(r#""event":"connected""#);
+            alice.answer(&["peers", "trust", name, &home.fingerprint()]);
+            process
+        });
+        bob.types(r#"{"say":"early","to":"alice"}"#);
+        bob.sees(r#""event":"delivered""#);
+        let mut asks = alice.run(&["ask", "bob", "-m", "ready?", "--answers", "2"], Stdio::null());
+        bob.sees("ready?");
+        carol.types(r#"{"say":"meanwhile","to":"alice"}"#);
+        carol.sees(r#""event":"delivered""#);
+        match end {
+            End::Answered => {
+                for text in ["yes", "now"] {
+                    bob.types(&json!({ "say": text, "to": "alice" }).to_string());
+                }
+                assert_eq!((asks.ends(), asks.output().as_str()), (0, "yes\nnow\n"), "{}", asks.complaints());
+                bob.sees(r#""event":"received","to":"alice""#);
+            }
+            End::AskKilled => asks.signal(Signal::KILL),
+            End::OwnerKilled => owner.signal(Signal::KILL),
+        }
+        asks.ends();
+        if end == End::OwnerKilled {
+            owner.ends();
+        }
+        let told = asks.complaints().contains("bob had written before the question: early");
+        assert_eq!(told, end == End::Answered, "{}", asks.complaints());
+        assert!(!carol.has_seen(r#""event":"received""#), "{end:?}: nobody has seen it");
+        let mut prompt = alice.run(&["--plain"], Stdio::null());
+        prompt.ends();
+        let shown = prompt.output();
+        assert!(shown.contains("meanwhile"), "{end:?}: {shown}");
+        assert_eq!(shown.contains("early"), end != End::Answered, "{end:?}: {shown}");
+        assert!(!shown.contains("(again)") && !shown.contains("yes"), "{end:?}: {shown}");
+    }
+}
+
+#[test]
+fn an_asker_whose_input_has_ended_ends_once_it_has_shown_its_answer() {
+    let (alice, _owner, _home, mut bob, _) = owner_and_bob();
+    let mut asks = Caller::of(&alice);
+    asks.orders(&json!({ "face": "asker", "count": 1 }));
+    asks.orders(&json!({ "id": 7, "ask": "ready?", "to": "bob" }));
+    asks.orders(&json!({ "key": "end_of_input" }));
+    bob.sees("ready?");
+    bob.types(r#"{"say":"yes","to":"alice"}"#);
+    bob.types(r#"{"say":"and more","to":"alice"}"#);
+    let answer = asks.sees(&json!({ "event": "message", "text": "yes", "id": 7 }));
+    assert!(!bob.has_seen(r#""event":"received","to":"alice""#), "{}", bob.output());
+    asks.orders(&json!({ "shown": answer["number"] }));
+    asks.sees(&json!({ "event": "done" }));
+    bob.sees(r#""event":"received","to":"alice""#);
+    assert_eq!(asks.seen.iter().filter(|event| event["event"] == "message").count(), 1);
+}
+
+#[test]
 fn a_second_prompt_hands_on_what_a_call_and_a_listener_take_and_names_the_process_for_the_rest() {
     let (home, owner, _bob, _carol) = owner_and_two();
     let (of_owner, process) =
@@ -933,18 +1001,20 @@ fn others_use_a_home_while_a_command_that_keeps_and_waits_has_it_open() {
 }
 
 #[test]
-fn what_a_killed_send_has_said_is_taken_back_unless_it_was_to_be_kept() {
-    for (args, is_kept) in
-        [(&["send", "bob", "-m", "text"][..], false), (&["send", "bob", "--keep", "-m", "text"], true)]
-    {
+fn what_a_killed_command_has_said_is_taken_back_unless_it_was_to_be_kept() {
+    for (args, is_kept) in [
+        (&["send", "bob", "-m", "text"][..], false),
+        (&["ask", "bob", "-m", "text"], false),
+        (&["send", "bob", "--keep", "-m", "text"], true),
+    ] {
         let (alice, _owner, home, mut bob, at) = owner_and_bob();
         bob.signal(Signal::STOP);
         let mut watcher = Caller::of(&alice);
         watcher.orders(&json!({ "face": "program" }));
-        let mut send = alice.run(args, Stdio::null());
+        let mut command = alice.run(args, Stdio::null());
         watcher.sees(&json!({ "event": "sent", "text": "text" }));
-        send.signal(Signal::KILL);
-        send.ends();
+        command.signal(Signal::KILL);
+        command.ends();
         let state = |watcher: &mut Caller| {
             watcher.orders(&json!({ "id": "o", "command": "outbox" }));
             watcher.sees(&json!({ "event": "table", "id": "o" }))["rows"][0][3].clone()

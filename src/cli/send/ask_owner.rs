@@ -61,14 +61,16 @@ pub(super) fn run(
 ) -> Result<Option<u8>, AppError> {
     let deadline = Instant::now().checked_add(question.timeout);
     let mut run = Run { question, stage: Stage::Looking, written: 0, trouble: None, deadline };
+    let (from, count) = (run.question.peer.to_string(), run.question.answers);
+    client.order(&json!({ "face": "asker", "from": from, "count": count, "leaves": "nothing" }));
     client.order(&json!({ "command": "to", "arguments": [run.question.name] }));
     client.order(&json!({ "id": "here", "wait": "connection" }));
     let code = loop {
         if let Some(signal) = signals.next() {
-            break run.end(&mut client, signal.number().saturating_add(128), None);
+            break run.end(signal.number().saturating_add(128), None);
         }
         if run.stage == Stage::Receipted && run.written == run.question.answers {
-            break run.end(&mut client, 0, None);
+            break run.end(0, None);
         }
         if run.deadline.is_some_and(|at| at <= Instant::now()) {
             let why = match run.stage {
@@ -76,7 +78,7 @@ pub(super) fn run(
                 Stage::Sent(_) => not_in_time(&run.question.name),
                 _ => "nothing was connected or acknowledged in time".to_owned(),
             };
-            break run.end(&mut client, code::LOST, Some(("timeout", why)));
+            break run.end(code::LOST, Some(("timeout", why)));
         }
         let events = match client.wait(run.deadline) {
             Ok(events) => events,
@@ -85,7 +87,7 @@ pub(super) fn run(
                 return Ok(None);
             }
             Err(fault @ OwnerFault::Ended(_)) => {
-                break run.end(&mut client, code::LOST, Some(("owner", fault.to_string())));
+                break run.end(code::LOST, Some(("owner", fault.to_string())));
             }
         };
         if let Some(code) = events.iter().find_map(|event| run.take(&mut client, event)) {
@@ -118,7 +120,7 @@ impl Run {
             ("reply", "here" | "ask") if !is_ok => {
                 let nobody = || (code::LOST, format!("{} is not connected", self.question.name));
                 let (code, why) = self.trouble.take().unwrap_or_else(nobody);
-                return Some(self.end(client, code, Some(("not_sent", why))));
+                return Some(self.end(code, Some(("not_sent", why))));
             }
             ("sent" | "queued", "ask") => self.stage = Stage::Sent(number("number")?),
             ("received", _) if is_about_peer => {
@@ -126,18 +128,20 @@ impl Run {
                     self.stage = Stage::Receipted;
                 }
             }
-            ("message", id) if is_about_peer && (id == "ask" || self.written > 0) => {
+            // Only what was asked for comes, and what the peer sent before that.
+            ("message", id) => {
                 let is_short = event.get("short") == Some(&Value::Bool(true));
-                if !is_short && self.written < self.question.answers {
+                if !is_short && (id == "ask" || self.written > 0) {
                     return self.write(client, event);
                 }
+                self.tell(client, event);
             }
             ("away" | "left", _) if is_about_peer => {
                 let why = match self.stage {
                     Stage::Receipted => "the other side left before it answered",
                     _ => "the other side left before everything was acknowledged",
                 };
-                return Some(self.end(client, code::LOST, Some(("left", why.to_owned()))));
+                return Some(self.end(code::LOST, Some(("left", why.to_owned()))));
             }
             ("warning", _) => {
                 self.trouble = Some((code_of_warning(text("kind")), text("message").to_owned()));
@@ -163,22 +167,30 @@ impl Run {
                 None
             }
             Err(error) if args::output_bye(&error) == ByeReason::OutputGone => {
-                Some(self.end(client, code::READER_GONE, None))
+                Some(self.end(code::READER_GONE, None))
             }
             Err(error) => {
                 let why = format!("cannot write the output: {}", describe(&error));
-                Some(self.end(client, code::FAILED, Some(("output", why))))
+                Some(self.end(code::FAILED, Some(("output", why))))
             }
         }
     }
 
-    /// Tells how it ends. A question that the peer has not shown is taken back: nobody waits for
-    /// its answer any more.
-    fn end(&self, client: &mut OwnerClient, code: u8, why: Option<(&'static str, String)>) -> u8 {
-        if let Stage::Sent(number) = self.stage {
-            let arguments = json!(["drop", self.question.name, number.to_string()]);
-            client.order(&json!({ "command": "outbox", "arguments": arguments }));
-        }
+    /// Tells what the peer has sent that is no answer.
+    fn tell(&self, client: &mut OwnerClient, event: &Value) {
+        let text = event.get("text").and_then(Value::as_str).unwrap_or_default();
+        let (name, text) = (&self.question.name, SafeText::line(text));
+        let message = match self.written {
+            0 => format!("{name} had written before the question: {text}"),
+            _ => format!("{name} has sent this, which is no answer: {text}"),
+        };
+        emit(&OutputEvent::Warning { kind: "earlier", message }, self.question.format);
+        client.order(&json!({ "shown": event.get("number") }));
+    }
+
+    /// Tells how it ends. A question that no peer has is taken back with the connection: nobody
+    /// waits for its answer any more.
+    fn end(&self, code: u8, why: Option<(&'static str, String)>) -> u8 {
         let format = self.question.format;
         if let Some((kind, message)) = why {
             emit(&OutputEvent::Error { kind, message, hint: None }, format);
