@@ -10,7 +10,7 @@ mod url;
 pub(crate) mod wrap;
 
 /// Size of the screen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Size {
     /// Cells of a row.
     pub(crate) cells: usize,

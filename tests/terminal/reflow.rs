@@ -123,29 +123,57 @@ fn a_line_of_several_rows_stands_once_on_the_screen_of_tmux_however_narrow_that_
     check(&[30, 80, 31, 79, 25], &tmux, &wide_characters);
 }
 
+/// Two who talk in tmux, with the long line typed and the cursor before this character of it.
+fn typed_in_tmux(setup: &Setup<'_>, at: usize) -> (Pty, Process) {
+    let (mut alice, mut bob) = Pty::start_with_bob(setup);
+    bob.types("before");
+    alice.sees("before");
+    alice.press(LONG);
+    alice.wait("the line", |screen| packed(&screen.contents()).contains(&packed(LONG)));
+    let row_of = |at: usize| {
+        let cells = "alice to bob? > ".len() + at;
+        (cells / 80, cells % 80)
+    };
+    let ((end, _), (rows, _)) = (alice.cursor(), row_of(LONG.len()));
+    alice.press(&"\x1b[D".repeat(LONG.len() - at));
+    // Painted, since a key that is painted after the resize would leave a copy.
+    alice.wait("the cursor", |screen| {
+        let (row, column) = screen.cursor_position();
+        (usize::from(row) + rows - usize::from(end), usize::from(column)) == row_of(at)
+    });
+    (alice, bob)
+}
+
 #[test]
 fn a_line_stands_once_on_the_screen_of_tmux_wherever_its_cursor_is() {
-    for keys in ["\x01", "\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb\x1bb"] {
+    for (at, width) in [(0, 30), (20, 40), (100, 30)] {
         let tmux = Setup { rows: 300, term: TMUX, ..Setup::WIDE };
-        let (mut alice, mut bob) = Pty::start_with_bob(&tmux);
-        bob.types("before");
-        alice.sees("before");
-        alice.press(LONG);
-        alice.wait("the line", |screen| packed(&screen.contents()).contains(&packed(LONG)));
-        alice.press(keys);
-        alice.wait_taken();
-        for width in [30, 80, 40] {
-            let painted = alice.bytes().len();
-            alice.resize_reflowing(width, tmux.rows);
-            alice.wait_bytes("the line anew", |bytes| {
-                bytes.get(painted..).is_some_and(|new| packed(new).contains("theend") && new.contains('>'))
-            });
-            alice.wait("the line once, and the message", |screen| {
-                let shown = packed(&screen.contents());
-                copies(screen, LONG) == 1 && shown.contains("bob:before") && shown.ends_with(&packed(LONG))
-            });
-        }
+        let (mut alice, bob) = typed_in_tmux(&tmux, at);
+        let before = alice.bytes().len();
+        alice.resize_reflowing(width, tmux.rows);
+        alice.wait_bytes("the line anew", |bytes| {
+            bytes.get(before..).is_some_and(|new| packed(new).contains("theend") && new.contains('>'))
+        });
+        alice.wait("the line once, and the message", |screen| {
+            let shown = packed(&screen.contents());
+            copies(screen, LONG) == 1 && shown.contains("bob:before") && shown.ends_with(&packed(LONG))
+        });
         alice.press("\r");
         assert_eq!(bob.hears("alice", 1), [LONG]);
+    }
+}
+
+#[test]
+fn nothing_is_deleted_above_a_line_in_tmux_when_the_screen_becomes_lower_as_well() {
+    // tmux drops rows below the cursor then, so that others stand where the line is looked for.
+    for (rows, deletes) in [(20, false), (24, true)] {
+        let (alice, _bob) = typed_in_tmux(&Setup { term: TMUX, ..Setup::WIDE }, 100);
+        let before = alice.bytes().len();
+        alice.resize_reflowing(60, rows);
+        alice.wait_bytes("the line anew", |bytes| {
+            bytes.get(before..).is_some_and(|new| new.contains("the end") && new.contains('>'))
+        });
+        let painted = alice.bytes().get(before..).unwrap().to_owned();
+        assert_eq!(painted.contains("\x1b[9999M"), deletes, "{painted:?}");
     }
 }

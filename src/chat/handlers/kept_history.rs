@@ -44,8 +44,13 @@ impl Chat {
 
     /// The same where they can be kept here.
     fn keeps_history_of(&self, id: PeerId) -> Option<Fingerprint> {
+        self.remembers(id).filter(|_| self.keeps_history())
+    }
+
+    /// Whether a history is wanted, and can be kept here.
+    fn keeps_history(&self) -> bool {
         let is_usable = self.kept.as_ref().is_some_and(|kept| kept.retry_at.is_none());
-        self.remembers(id).filter(|_| is_usable)
+        self.history_policy == HistoryPolicy::Keep && is_usable
     }
 
     /// Place where messages with a peer are found.
@@ -55,14 +60,18 @@ impl Chat {
 
     /// Appends a text of ours with the next commit.
     pub(crate) fn keep_own(&mut self, peer: Fingerprint, text: &str) {
-        let row = self.history_row(Direction::Sent, self.account.name.as_str(), text.as_bytes());
-        self.append_to_history(HistoryEntry { peer, row });
+        if self.keeps_history_of(PeerId::Key(peer)).is_some() {
+            let row = self.history_row(Direction::Sent, self.account.name.as_str(), text.as_bytes());
+            self.append_to_history(HistoryEntry { peer, row });
+        }
     }
 
     /// Appends a text of a peer with the next commit.
     pub(crate) fn keep_received(&mut self, peer: Fingerprint, text: &[u8]) {
-        let row = self.history_row(Direction::Received, &self.name_of_key(peer), text);
-        self.append_to_history(HistoryEntry { peer, row });
+        if self.keeps_history_of(PeerId::Key(peer)).is_some() {
+            let row = self.history_row(Direction::Received, &self.name_of_key(peer), text);
+            self.append_to_history(HistoryEntry { peer, row });
+        }
     }
 
     /// Appends a text of ours that is kept for nothing else.
@@ -82,11 +91,12 @@ impl Chat {
     }
 
     /// Appends a message that is kept for nothing else: of this process, or of a command that has
-    /// no store of its own. Without one, another has to.
+    /// no store of its own, and has just written into the book whom it has chosen: ours may be
+    /// older. Without a store, another has to.
     pub(crate) fn remember_message(&mut self, entry: HistoryEntry) {
         if self.kept.is_none() {
             self.effects.push(Effect::Remember(entry));
-        } else if self.keeps_history_of(PeerId::Key(entry.peer)).is_some() {
+        } else if self.keeps_history() {
             self.append_to_history(entry);
             self.after_commit(AfterCommit::Remembered);
         }
@@ -97,8 +107,7 @@ impl Chat {
     }
 
     fn append_to_history(&mut self, entry: HistoryEntry) {
-        let is_kept = self.keeps_history_of(PeerId::Key(entry.peer)).is_some();
-        if let Some(kept) = self.kept.as_mut().filter(|_| is_kept) {
+        if let Some(kept) = &mut self.kept {
             kept.history.push(entry);
             kept.stored_history = StoredHistory::Kept;
         }

@@ -1,6 +1,6 @@
 //! Shared state of the line editor, its gate for output, and the events that it reports.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,7 +16,7 @@ use crate::app::os::unix_ms;
 use crate::chat::command::{COMMANDS, ParsedLine, parse_line};
 use crate::chat::{Echo, KnownNames, LineStart, PromptView, ReturnedLine};
 use crate::render::layout::Layout;
-use crate::render::prompt_line;
+use crate::render::{Size, prompt_line};
 use crate::time::UnixMs;
 use crate::ui::size::size;
 
@@ -229,8 +229,8 @@ pub(crate) struct EditorShared {
     searching: AtomicBool,
     /// Whether a read was left, and the one in its place has not painted yet.
     beginning_anew: AtomicBool,
-    /// Cells of a row as rustyline knows them: it asks as a read begins, and when it is told.
-    cells: AtomicUsize,
+    /// Size as rustyline knows it: it asks as a read begins, and when it is told.
+    known_size: Mutex<Size>,
     /// Whether the terminal wraps its rows anew when it becomes narrower, before it tells.
     pub(crate) reflows: bool,
 }
@@ -241,9 +241,9 @@ impl EditorShared {
         let (state, line) = (Mutex::new(state), Mutex::default());
         let (turn, searching, beginning_anew) =
             (Turn::default(), AtomicBool::default(), AtomicBool::default());
-        let cells = AtomicUsize::new(size().cells);
+        let known_size = Mutex::new(size());
         let reflows = reflow::is_tmux(|name| std::env::var(name).ok());
-        Self { state, line, gate, terminal, turn, closing, searching, beginning_anew, cells, reflows }
+        Self { state, line, gate, terminal, turn, closing, searching, beginning_anew, known_size, reflows }
     }
 
     pub(crate) fn line(&self) -> MutexGuard<'_, LineText> {
@@ -266,15 +266,15 @@ impl EditorShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of the size as rustyline learns of it. Returns the cells of a row.
-    pub(crate) fn note_size(&self) -> usize {
-        let cells = size().cells;
-        self.cells.store(cells, Ordering::SeqCst);
-        cells
+    /// Takes note of the size as rustyline learns of it, and returns it.
+    pub(crate) fn note_size(&self) -> Size {
+        let size = size();
+        *self.known_size.lock().unwrap_or_else(PoisonError::into_inner) = size;
+        size
     }
 
-    pub(crate) fn cells(&self) -> usize {
-        self.cells.load(Ordering::SeqCst)
+    pub(crate) fn known_size(&self) -> Size {
+        *self.known_size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_beginning_anew(&self, is_beginning: bool) {

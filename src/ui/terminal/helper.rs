@@ -30,7 +30,7 @@ use super::reflow;
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
 use crate::render::colour::{self, ColourDepth};
-use crate::render::prompt_line;
+use crate::render::{Size, prompt_line};
 use crate::ui::size::size;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
@@ -57,9 +57,9 @@ enum Painting {
 struct LineState {
     mode: LineMode,
     painting: Painting,
-    /// Cells of a row as rustyline lays the line out; it learns of another size with a key or a
+    /// Size of the screen as rustyline lays the line out; it learns of another with a key or a
     /// signal, not with what is printed.
-    cells: usize,
+    size: Size,
     /// Cells of a row as the read began.
     begun_cells: usize,
     /// Column behind the prompt as it was laid out, and behind the text.
@@ -200,8 +200,8 @@ impl Helper {
 
     /// Resets the state before a line, which begins with a text.
     pub(crate) fn start_line(&self, mode: LineMode, initial: &str) {
-        let cells = self.shared.note_size();
-        self.line.set(LineState { mode, cells, begun_cells: cells, ..LineState::default() });
+        let size = self.shared.note_size();
+        self.line.set(LineState { mode, size, begun_cells: size.cells, ..LineState::default() });
         self.shared.state().painted_prompt = None;
         self.keys.begin(initial);
         self.handed_over.take();
@@ -215,9 +215,9 @@ impl Helper {
 
     /// Begins the line once more where it stands, after [`BeginAnew`].
     pub(crate) fn start_anew(&self) {
-        let (line, cells) = (self.line.get(), self.shared.note_size());
+        let (line, size) = (self.line.get(), self.shared.note_size());
         let painting = Painting::Line;
-        self.line.set(LineState { painting, cells, begun_cells: cells, is_anew: true, ..line });
+        self.line.set(LineState { painting, size, begun_cells: size.cells, is_anew: true, ..line });
         self.shared.state().painted_prompt = None;
         self.keys.edits().begin_anew();
     }
@@ -273,15 +273,16 @@ impl Helper {
 
     /// Takes note that a key was handled, or a size, whose painting comes next, if it has one.
     fn key_handled(&self) {
-        self.line.set(LineState { by_key: true, cells: self.shared.cells(), ..self.line.get() });
+        self.line.set(LineState { by_key: true, size: self.shared.known_size(), ..self.line.get() });
     }
 
-    /// Takes note of a line that was laid out for a wider screen, which has wrapped it anew.
+    /// Takes note of a line that was laid out for a wider screen, which has wrapped it anew. On one
+    /// that is lower as well, the rows below the cursor may be gone, and others at their place.
     fn track_reflow(&self, before_cursor: &str) {
-        let LineState { cells, prompt_end, .. } = self.line.get();
-        let now = self.shared.cells();
-        if now < cells && self.shared.reflows {
-            let rows_gained = Some(reflow::rows_gained(before_cursor, prompt_end, cells, now));
+        let LineState { size, prompt_end, .. } = self.line.get();
+        let now = self.shared.known_size();
+        if now.cells < size.cells && now.rows >= size.rows && self.shared.reflows {
+            let rows_gained = Some(reflow::rows_gained(before_cursor, prompt_end, size.cells, now.cells));
             self.line.set(LineState { rows_gained, ..self.line.get() });
         }
     }
@@ -363,7 +364,7 @@ impl Helper {
     /// A text that is painted in the place of a line. The layout stays that of the line: where that
     /// ends at the edge, rustyline goes one row down.
     fn in_place_of<'l>(&self, line: &str, mut text: String) -> Cow<'l, str> {
-        let LineState { prompt_end, cells, .. } = self.line.get();
+        let LineState { prompt_end, size: Size { cells, .. }, .. } = self.line.get();
         let column = ended_rows(line, prompt_end, cells).1;
         if column == cells || (column == 0 && line.contains('\n')) {
             text.push_str("\x1b[A");
@@ -373,14 +374,14 @@ impl Helper {
 
     /// The rows of the prompt, and of the line behind it.
     fn prompt_rows(&self, prompt: &str) -> String {
-        let (rows, prompt_end) = ended_rows(prompt, 0, self.line.get().cells);
+        let (rows, prompt_end) = ended_rows(prompt, 0, self.line.get().size.cells);
         self.line.set(LineState { prompt_end, ..self.line.get() });
         rows
     }
 
     fn text_rows(&self, text: &str) -> String {
-        let LineState { prompt_end, cells, .. } = self.line.get();
-        let (rows, text_end) = ended_rows(text, prompt_end, cells);
+        let LineState { prompt_end, size, .. } = self.line.get();
+        let (rows, text_end) = ended_rows(text, prompt_end, size.cells);
         self.line.set(LineState { text_end, ..self.line.get() });
         rows
     }
@@ -473,8 +474,8 @@ impl Highlighter for Helper {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        let LineState { text_end, cells, .. } = self.line.get();
-        let (rows, _) = ended_rows(hint, text_end, cells);
+        let LineState { text_end, size, .. } = self.line.get();
+        let (rows, _) = ended_rows(hint, text_end, size.cells);
         Cow::Owned(colour::paint(&rows, colour::DIM, self.shared.state().layout.depth))
     }
 }
