@@ -202,8 +202,9 @@ pub enum Effect {
     /// Give messages that were held to who wants them. Where the disk does not take that, they may
     /// be exposed more than once, and are marked already.
     Give { numbers: Vec<u64>, exposure: Exposure },
-    /// The peer has read the question of a process that was started to ask. Texts that came before
-    /// are no answers; of a peer that answers no `Ping` ([`ReadingProof::Receipt`]) they may be.
+    /// The peer has read the question of a process that was started to ask. A text that arrived
+    /// before the `Pong` is no answer. A peer without `Pong` only acknowledges the question
+    /// ([`ReadingProof::Receipt`]), and an answer may arrive before that.
     QuestionRead(ReadingProof),
     /// A question of a program was accepted.
     Asked(QuestionId),

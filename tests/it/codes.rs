@@ -281,11 +281,7 @@ fn what_has_expired_is_neither_sent_nor_kept() {
         let alice = Home::with_key("alice", "test-1.pem");
         let (_socket, at) = held_address();
         alice.private("peers", format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()));
-        let _owner = is_served.then(|| {
-            let owner = alice.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
-            owner.listens_at();
-            owner
-        });
+        let _owner = owner_of(&alice, is_served);
         let send = ["send", "bob", "--keep", "--expire", "1s", "--retry", "9", "--json", "-m", "잠깐"];
         let mut run = alice.run(&send, Stdio::null());
         assert_eq!(run.ends(), 5, "served: {is_served}: {}", run.complaints());

@@ -5,6 +5,7 @@ use std::fs;
 
 use super::pty::{Pty, Setup};
 use super::support::{PATIENCE, eventually};
+use super::{finish_line, stop_half_typed};
 
 #[test]
 fn what_a_person_names_outside_the_home_is_completed_saved_logged_and_kept() {
@@ -38,17 +39,9 @@ fn ctrl_z_stops_the_script_that_started_the_prompt_as_well() {
     let script =
         "set -m; sh -c '\"$@\"; :' sh \"$@\"; echo stopped with $?; read word; fg; echo left with $?";
     let (mut alice, bob) = Pty::start_with_bob(&Setup { shell: Some(script), ..Setup::WIDE });
-    alice.press("반쯤");
-    alice.sees("반쯤");
-    alice.press("\x1a");
-    alice.sees("stopped with 148");
+    stop_half_typed(&mut alice);
     alice.press("go\r");
-    alice.wait("the line", |screen| screen.contents().matches("반쯤").count() >= 2);
-    alice.press("x\r");
-    assert_eq!(bob.hears("alice", 1), ["반쯤x"]);
-    alice.wait_reading();
-    alice.press("\x04");
-    alice.wait_bytes("the end", |bytes| bytes.contains("left with 0"));
+    finish_line(&mut alice, &bob);
 }
 
 #[test]

@@ -216,24 +216,34 @@ fn ctrl_c_clears_a_line_that_came_back_as_it_clears_any_other() {
     alice.sees("to leave, type :quit or press Ctrl-D");
 }
 
-#[test]
-fn ctrl_z_suspends_and_the_line_is_there_again_after_it() {
-    let script = "set -m; \"$@\"; echo stopped with $?; read word; fg; echo left with $?";
-    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { shell: Some(script), ..Setup::WIDE });
+/// Types half of a line, and stops the prompt, which its shell tells.
+fn stop_half_typed(alice: &mut Pty) {
     alice.press("반쯤");
     alice.sees("반쯤");
     alice.press("\x1a");
     alice.sees("stopped with 148");
-    assert!(alice.has_modes_of_before(), "the shell has the terminal as it was");
-    bob.types("while you were away");
-    alice.press("go\r");
-    alice.sees("bob: while you were away");
+}
+
+/// Sends that line, which the prompt paints again once it goes on, and leaves.
+fn finish_line(alice: &mut Pty, bob: &support::Process) {
     alice.wait("the line", |screen| screen.contents().matches("반쯤").count() >= 2);
     alice.press("x\r");
     assert_eq!(bob.hears("alice", 1), ["반쯤x"]);
     alice.wait_reading();
     alice.press("\x04");
     alice.wait_bytes("the end", |bytes| bytes.contains("left with 0"));
+}
+
+#[test]
+fn ctrl_z_suspends_and_the_line_is_there_again_after_it() {
+    let script = "set -m; \"$@\"; echo stopped with $?; read word; fg; echo left with $?";
+    let (mut alice, mut bob) = Pty::start_with_bob(&Setup { shell: Some(script), ..Setup::WIDE });
+    stop_half_typed(&mut alice);
+    assert!(alice.has_modes_of_before(), "the shell has the terminal as it was");
+    bob.types("while you were away");
+    alice.press("go\r");
+    alice.sees("bob: while you were away");
+    finish_line(&mut alice, &bob);
     assert_eq!(alice.wait_end(), 0);
     assert!(alice.has_modes_of_before());
 }
