@@ -50,6 +50,8 @@ pub enum CalleeError {
     NoAddress {
         /// Its name.
         name: Name,
+        /// Its key.
+        key: Fingerprint,
     },
     /// The word is neither the name of a peer nor a host.
     #[error("{}", nobody_called(.word, .nearest.as_ref()))]
@@ -124,7 +126,7 @@ impl CallOptions {
                 let (target, then) = (word.parse()?, Vec::new());
                 Ok(DialOptions { target, then, family, pin, accept, protocol, face })
             }
-            Some(peer) => Err(CalleeError::NoAddress { name: peer.name.clone() }),
+            Some(peer) => Err(CalleeError::NoAddress { name: peer.name.clone(), key: peer.fingerprint }),
             None => {
                 let names: Vec<_> =
                     book.peers().filter(|peer| is_callable(peer)).map(|peer| peer.name.as_str()).collect();
@@ -152,7 +154,7 @@ impl CallOptions {
         }
         // The book has the last good one at the end.
         let mut targets = peer.addresses.iter().rev().cloned();
-        let target = targets.next().ok_or(CalleeError::NoAddress { name })?;
+        let target = targets.next().ok_or(CalleeError::NoAddress { name, key: known })?;
         let then = targets.collect();
         Ok(DialOptions { target, then, family, pin, accept, protocol, face: FaceId::OWN })
     }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use serde_json::json;
 
-use crate::support::{Home, Process, socket};
+use crate::support::{Home, Process, held_address, socket};
 
 /// Somebody whose book has 하나 as verified, with this input.
 fn knowing_hana(args: &[&str]) -> (Process, String) {
@@ -36,6 +36,31 @@ fn a_text_for_who_is_being_called_does_not_go_to_a_stranger_who_calls_first() {
     minji.closes_input();
     assert_eq!(minji.ends(), 1);
     assert!(!stranger.has_seen("비밀"), "{}", stranger.output());
+}
+
+#[test]
+fn a_known_peer_that_does_not_answer_a_call_stays_addressed_and_what_waits_for_it_is_kept() {
+    let (address, at) = held_address();
+    for (calls, call) in [("준호", at.as_str()), (at.as_str(), at.as_str()), ("준호", "")] {
+        let (home, blank) = (Home::of("민지"), if call.is_empty() { "" } else { " " });
+        home.private("peers", format!("준호 {} verified{blank}{call}\n", Home::of("준호").fingerprint()));
+        let failure = if call.is_empty() { "no address is known for 준호" } else { "cannot reach " };
+        let mut minji = home.start(&[]);
+        minji.types(&format!(":connect {calls}"));
+        minji.sees(failure);
+        minji.types("나중에");
+        minji.sees("* queued; 준호 gets it");
+        // A mistake makes the code of an input.
+        assert_eq!(minji.closes_input().ends(), if call.is_empty() { 1 } else { 6 });
+        let mut program = home.start(&["--json"]);
+        program.types(&json!({"id": 1, "command": "connect", "arguments": [calls]}).to_string());
+        program.sees(failure);
+        program.types(&json!({"id": 2, "say": "프로그램에서"}).to_string());
+        program.sees(r#""id":2,"event":"queued""#);
+        program.sees(r#""id":2,"event":"reply","ok":true"#);
+        assert_eq!(program.closes_input().ends(), if call.is_empty() { 1 } else { 6 });
+    }
+    drop(address);
 }
 
 #[test]

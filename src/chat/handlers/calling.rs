@@ -15,6 +15,7 @@ use crate::chat::{Chat, Dial, Listener, WaitingCommand};
 use crate::crypto::Fingerprint;
 use crate::ids::{DialId, FaceId, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
+use crate::peers::book::Trust;
 use crate::peers::name::Name;
 use crate::session::CloseReason;
 use crate::wire::ByeReason;
@@ -22,8 +23,30 @@ use crate::wire::ByeReason;
 impl Chat {
     /// Ends a dial that came to nothing.
     pub(crate) fn give_up_dial(&mut self, id: DialId, dial: &Dial) {
-        self.conversations.give_up(&Addressee::Dialled(id));
+        self.give_up_call(&Addressee::Dialled(id), &dial.options);
         self.give_back(&self.label_of(&dial.options), &dial.waiting);
+    }
+
+    /// Ends a call that nobody answered: a chosen peer that was called stays addressed, away.
+    pub(crate) fn give_up_call(&mut self, call: &Addressee, options: &DialOptions) {
+        match self.callee(options) {
+            Some((key, name)) => self.conversations.readdress(call, &Addressee::Peer(PeerId::Key(key), name)),
+            None => self.conversations.give_up(call),
+        }
+    }
+
+    /// The chosen peer that a call is for, by its key or as the book has the address: nobody else
+    /// is accepted there.
+    pub(crate) fn callee(&self, options: &DialOptions) -> Option<(Fingerprint, Name)> {
+        let peer = match (options.pin, options.accept) {
+            (Some(key), _) | (None, AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key)) => {
+                self.book.by_fingerprint(&key)
+            }
+            _ if options.protocol == Protocol::Native => self.book.by_address(&options.target),
+            _ => None,
+        };
+        let peer = peer.filter(|peer| matches!(peer.trust, Trust::Unverified | Trust::Verified))?;
+        Some((peer.fingerprint, peer.name.clone()))
     }
 
     pub(crate) fn next_id(&mut self) -> u64 {
@@ -102,9 +125,14 @@ impl Chat {
         self.conversations.get(conn)?.peer.as_ref()?.fingerprint()
     }
 
-    /// Says why nobody is called. Nobody is addressed then.
+    /// Says why nobody is called. Nobody is addressed then, unless it is for want of an address.
     fn refuse_call(&mut self, error: CalleeError) {
-        self.conversations.address_nobody();
+        match &error {
+            CalleeError::NoAddress { name, key } => {
+                self.conversations.address(PeerId::Key(*key), name.clone());
+            }
+            _ => self.conversations.address_nobody(),
+        }
         self.refuse_line(match error {
             // A block is ended by its own command only.
             CalleeError::Blocked { name } => Warning::StillBlocked { name: name.to_string() },

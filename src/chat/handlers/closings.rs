@@ -51,8 +51,14 @@ impl Chat {
         }
         let error = conversation.stream_error.clone();
         let remote = conversation.origin.to_string();
-        if next.is_none() {
-            self.conversations.give_up(&Addressee::Connecting(conn));
+        match &conversation.origin {
+            _ if next.is_some() => {}
+            Origin::Outbound { dial, .. }
+                if !matches!(reason, CloseReason::LocalReject | CloseReason::Key(_)) =>
+            {
+                self.give_up_call(&Addressee::Connecting(conn), dial);
+            }
+            _ => self.conversations.give_up(&Addressee::Connecting(conn)),
         }
         match (&conversation.peer, reason) {
             (Some(peer), reason) => {

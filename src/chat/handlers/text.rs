@@ -10,7 +10,7 @@ use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::{Effect, ReturnCause, ReturnedLine};
 use crate::chat::kept::{AfterCommit, KeptMessages, TextToAll};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Message, Notice, Warning};
-use crate::chat::types::{AcceptPolicy, PeerId, Protocol, TrustLevel};
+use crate::chat::types::{AcceptPolicy, Origin, PeerId, Protocol, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::delivery::MessageState;
 use crate::ids::{ConnId, FaceId};
@@ -162,6 +162,10 @@ impl Chat {
     /// Sends a text to the addressee. One for somebody who is being dialled waits.
     pub(crate) fn send(&mut self, text: &str, echo: Echo) {
         let face = self.conversations.current_face();
+        if let Some(peer) = self.keepable_addressee() {
+            self.keep_text(peer, text, echo, None);
+            return self.hint_at_quit(text);
+        }
         let waiting = match *self.conversations.addressee() {
             Addressee::Dialled(dial) => self.dials.get_mut(&dial).map(|dial| &mut dial.waiting),
             Addressee::Connecting(conn) => self.conversations.get_mut(conn).map(|one| &mut one.waiting),
@@ -175,10 +179,6 @@ impl Chat {
                 let name = self.addressee_name();
                 self.refuse_line(Warning::QueueFull { name, waiting });
             };
-        }
-        if let Some(peer) = self.conversations.addressed_peer().and_then(|peer| self.keeps_for(peer)) {
-            self.keep_text(peer, text, echo, None);
-            return self.hint_at_quit(text);
         }
         let Some(conn) = self.conversations.addressed_conn() else {
             match *self.conversations.addressee() {
@@ -205,6 +205,20 @@ impl Chat {
         if !is_oaep {
             self.hint_at_quit(text);
         }
+    }
+
+    /// The addressee, also one that is being called, where texts for it are kept.
+    fn keepable_addressee(&self) -> Option<Fingerprint> {
+        let called = match self.conversations.addressee() {
+            Addressee::Dialled(dial) => self.callee(&self.dials.get(dial)?.options),
+            Addressee::Connecting(conn) => match &self.conversations.get(*conn)?.origin {
+                Origin::Outbound { dial, .. } => self.callee(dial),
+                Origin::Inbound { .. } => None,
+            },
+            Addressee::Peer(peer, _) => return self.keeps_for(*peer),
+            Addressee::NobodyYet | Addressee::Nobody => None,
+        };
+        called.and_then(|(key, _)| self.keeps_for(PeerId::Key(key)))
     }
 
     /// Says, once, that `exit` was sent as a text.

@@ -8,6 +8,7 @@ use crate::chat::{Chat, Echo, Effect, Info, Input, LineStart, Notice};
 use crate::crypto::{Fingerprint, Seed};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits;
+use crate::peers::address::Target;
 use crate::peers::book::{Book, Change, ChangedBook, Trust};
 use crate::peers::met::MetPeers;
 use crate::peers::name::Name;
@@ -58,6 +59,8 @@ pub(super) struct World {
     /// Who answers the next dial, and who answered the earlier ones.
     next_answer: Option<Caller>,
     pub(super) dials: BTreeMap<DialId, Option<Fingerprint>>,
+    /// Addresses of the dials.
+    targets: BTreeMap<DialId, Target>,
     /// Names that the rows show.
     pub(super) shown: BTreeMap<Fingerprint, Name>,
     pub(super) addressee: Addressee,
@@ -93,6 +96,7 @@ impl World {
             links: BTreeMap::new(),
             next_answer: None,
             dials: BTreeMap::new(),
+            targets: BTreeMap::new(),
             shown: BTreeMap::new(),
             addressee: Addressee::NobodyYet,
             question: None,
@@ -250,8 +254,9 @@ impl World {
                     Some(Input::Listening { listener, at, dial: Vec::new() })
                 }
             }
-            Effect::Connect { dial, .. } => {
+            Effect::Connect { dial, target, .. } => {
                 self.dials.insert(dial, None);
+                self.targets.insert(dial, target);
                 self.addressee = Addressee::Dialled(dial);
                 self.next_answer.take().map(|caller| self.answer(dial, Some(caller)))
             }
@@ -511,11 +516,20 @@ impl World {
         Input::Connected { dial, conn, to, seed: self.seed() }
     }
 
+    /// A dial comes to nothing. The chosen peer of its address stays addressed, unless whoever
+    /// answered was refused: that, the chat tells.
     fn give_up(&mut self, dial: DialId) {
-        self.dials.remove(&dial);
-        if self.addressee == Addressee::Dialled(dial) {
-            self.addressee = Addressee::Nobody;
+        let (by, target) = (self.dials.remove(&dial).flatten(), self.targets.remove(&dial));
+        if self.addressee != Addressee::Dialled(dial) {
+            return;
         }
+        let is_there = by.is_none() || self.chat.view().addressed.is_some();
+        let callee = target.filter(|_| is_there).and_then(|target| self.known.by_address(&target));
+        let callee = callee.filter(|entry| matches!(entry.trust, Trust::Unverified | Trust::Verified));
+        let key = callee.map(|entry| entry.fingerprint);
+        self.addressee = key.map_or(Addressee::Nobody, Addressee::Key);
+        // A line that was begun for the dial is one for that peer.
+        self.dials.extend(key.map(|key| (dial, Some(key))));
     }
 
     fn connect(&mut self, caller: Caller, dial: Option<DialId>) -> ConnId {
