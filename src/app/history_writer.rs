@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::error::{AppError, code};
 use super::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::crypto::Identity;
-use crate::delivery::{Direction, HistoryEntry};
+use crate::delivery::{Direction, HistoryEntry, StoreBatch};
 use crate::limits::HISTORY_AHEAD;
 use crate::net::Net;
 use crate::store::Home;
@@ -116,7 +116,10 @@ fn append(home: &Home, identity: &Identity, entries: &[HistoryEntry]) -> Result<
         Claim::Served(client) => Ok(hand_over(client, entries)?),
         Claim::Free(_, opened) => {
             let mut opened = opened?;
-            opened.store.commit_with_history(&[], entries).map_err(|failed| failed.why)?;
+            let batch =
+                |entry: &HistoryEntry| StoreBatch { history: vec![entry.clone()], ..StoreBatch::default() };
+            let batches: Vec<_> = entries.iter().map(batch).collect();
+            opened.store.commit_first(&batches).1.map_err(|failed| failed.why)?;
             opened.put_aside.map_or(Ok(()), |aside| Err(AppError::new(code::MACHINE, aside.to_string())))
         }
     }

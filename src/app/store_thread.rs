@@ -1,5 +1,5 @@
 //! Store of messages, and the thread on which a running program commits to it: the event loop never
-//! waits for a disk. All that waits is one commit.
+//! waits for a disk. All that waits is one commit, as far as there is room for it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -144,22 +144,6 @@ impl StoreThread {
 /// Why nothing is answered any more.
 const ENDED: &str = "the store thread has ended";
 
-fn perform(store: &mut MessageStore, job: &StoreJob) -> Result<StoreAnswer, FailedCommit> {
-    match job {
-        StoreJob::Commit(batch, _) => store.commit_with_history(&batch.changes, &batch.history)?,
-        StoreJob::ForgetHistory { peer, before } => {
-            store.forget_history(peer.as_ref(), *before)?;
-        }
-        StoreJob::AddWrap(identity) => store.add_wrap(identity)?,
-        StoreJob::DropWrapsBut(identity) => store.drop_wraps_but(identity)?,
-        StoreJob::Find(query) => {
-            let found = store.history().and_then(|history| history.find(query));
-            return Ok(StoreAnswer::Found(found.map_err(|error| error.to_string())));
-        }
-    }
-    Ok(StoreAnswer::Committed)
-}
-
 /// The thread's end.
 struct Server {
     jobs: Jobs<(Generation, StoreJob), (Generation, StoreAnswer)>,
@@ -206,47 +190,61 @@ impl Server {
     fn serve(&mut self, jobs: Vec<(Generation, StoreJob)>) -> bool {
         let mut jobs = jobs.into_iter().peekable();
         while let Some((generation, job)) = jobs.next() {
-            let mut done = 1;
-            let is_change = job.answer_kind() == AnswerKind::Commit;
-            let answer = if is_change && generation < self.generation {
-                self.failed(None)
-            } else {
-                let follows = |(at, job): &(_, _)| *at == generation && matches!(job, StoreJob::Commit(..));
-                let job = match job {
-                    StoreJob::Commit(mut batch, timing) => {
-                        while let Some((_, StoreJob::Commit(more, _))) = jobs.next_if(follows) {
-                            batch.changes.extend(more.changes);
-                            batch.history.extend(more.history);
-                            done += 1;
-                        }
-                        StoreJob::Commit(batch, timing)
+            let is_lost = job.answer_kind() == AnswerKind::Commit && generation < self.generation;
+            let answers = match job {
+                _ if is_lost => vec![(self.generation, self.failed(None))],
+                StoreJob::Commit(batch, _) => {
+                    let follows =
+                        |(at, job): &(_, _)| *at == generation && matches!(job, StoreJob::Commit(..));
+                    let mut batches = vec![batch];
+                    while let Some((_, StoreJob::Commit(batch, _))) = jobs.next_if(follows) {
+                        batches.push(batch);
                     }
-                    job => job,
-                };
-                self.perform(&job)
+                    let (kept, result) = self.store.commit_first(&batches);
+                    self.answers_of(kept, batches.len(), result)
+                }
+                StoreJob::ForgetHistory { peer, before } => {
+                    let result = self.store.forget_history(peer.as_ref(), before).map(drop);
+                    self.answers_of(0, 1, result)
+                }
+                StoreJob::AddWrap(identity) => {
+                    let result = self.store.add_wrap(&identity);
+                    self.answers_of(0, 1, result)
+                }
+                StoreJob::DropWrapsBut(identity) => {
+                    let result = self.store.drop_wraps_but(&identity);
+                    self.answers_of(0, 1, result)
+                }
+                StoreJob::Find(query) => {
+                    let found = self.store.history().and_then(|history| history.find(&query));
+                    let found = found.map_err(|error| error.to_string());
+                    vec![(self.generation, StoreAnswer::Found(found))]
+                }
             };
-            // Those of one commit are kept or lost together; what is kept now is told once.
-            let others = match &answer {
-                StoreAnswer::Failed { .. } => self.failed(None),
-                StoreAnswer::Committed | StoreAnswer::Found(_) => StoreAnswer::Committed,
-            };
-            let answers = [answer].into_iter().chain(std::iter::repeat_n(others, done - 1));
-            if !self.jobs.answer(answers.map(|answer| (self.generation, answer))) {
+            if !self.jobs.answer(answers) {
                 return false;
             }
         }
         true
     }
 
-    fn perform(&mut self, job: &StoreJob) -> StoreAnswer {
-        match perform(&mut self.store, job) {
-            Ok(answer) => answer,
-            Err(FailedCommit { why, pairs }) => {
-                self.generation += 1;
-                self.why = why.to_string();
-                self.failed(pairs)
-            }
-        }
+    /// Answers of changes that follow each other, of which so many are on disk where one failed.
+    fn answers_of(
+        &mut self,
+        kept: usize,
+        count: usize,
+        result: Result<(), FailedCommit>,
+    ) -> Vec<(Generation, StoreAnswer)> {
+        let Err(FailedCommit { why, pairs }) = result else {
+            return vec![(self.generation, StoreAnswer::Committed); count];
+        };
+        let mut answers = vec![(self.generation, StoreAnswer::Committed); kept];
+        self.generation += 1;
+        self.why = why.to_string();
+        // What is kept now is told once.
+        answers.push((self.generation, self.failed(pairs)));
+        answers.resize(count, (self.generation, self.failed(None)));
+        answers
     }
 
     fn failed(&self, pairs: Option<Pairs>) -> StoreAnswer {
@@ -351,6 +349,29 @@ mod tests {
         assert_eq!(fixture.disk.syncs() - before, 1);
         thread.close();
         assert_eq!(numbers(&fixture.pairs()).len(), 40);
+    }
+
+    #[test]
+    fn of_what_waits_as_much_of_the_first_is_kept_as_a_disk_has_room_for() {
+        let fixture = Fixture::new();
+        let begin = Arc::new(std::sync::Barrier::new(2));
+        let started = Arc::clone(&begin);
+        let mut thread = fixture.thread(COMMIT_DELAY, move || _ = started.wait());
+        fixture.disk.set(DiskState::FullBehind(64 * 1024));
+        for number in 0..400 {
+            thread.submit(queue(number));
+        }
+        begin.wait();
+        let answers = thread.finish();
+        let kept = answers.iter().take_while(|answer| **answer == StoreAnswer::Committed).count();
+        assert!((10..400).contains(&kept), "{kept}");
+        let first: Vec<_> = (0..kept as u64).collect();
+        assert_eq!(pairs_of(&answers[kept]).map(numbers), Some(first.clone()));
+        assert!(answers[kept + 1..].iter().all(|answer| pairs_of(answer).is_none()));
+        assert_eq!(answers.len(), 400);
+        thread.close();
+        fixture.disk.set(DiskState::Works);
+        assert_eq!(numbers(&fixture.pairs()), first);
     }
 
     #[test]

@@ -58,6 +58,10 @@ fn main() -> ExitCode {
             .with_ignored_flag(!traces),
         Trial::test("a_home_of_96_kib_gives_back_what_does_not_fit", || program::small(small_disk))
             .with_ignored_flag(!mounts),
+        Trial::test("of_what_comes_at_once_a_home_of_96_kib_keeps_the_first", || {
+            program::first_lines(small_disk)
+        })
+        .with_ignored_flag(!mounts),
         Trial::test("a_home_of_96_kib_takes_as_many_lines_once_others_are_taken_back_or_there", || {
             program::emptied(small_disk)
         })

@@ -337,6 +337,61 @@ pub(crate) fn small(disk: impl Fn(&Path) -> Command) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Numbers of the messages in the outbox of a home.
+fn waiting(outbox: &str) -> Vec<u64> {
+    let is_row = |row: &&str| row.starts_with("준호 ");
+    outbox.lines().filter(is_row).map(|row| row.split_whitespace().nth(1).unwrap().parse().unwrap()).collect()
+}
+
+/// Lines that are handed over at once to a home on a disk of 96 KiB: the first are kept, as many as
+/// there is room for, those of the user as those of a peer, and the others once there is room.
+pub(crate) fn first_lines(disk: impl Fn(&Path) -> Command) -> Result<(), Failed> {
+    let texts: Vec<_> = (1..=100).map(|number| format!("{number}{}", " x".repeat(150))).collect();
+    let send: Vec<_> = ["send", "준호", "--keep"].into_iter().map(str::to_owned).collect();
+    let send = texts.iter().fold(send, |args, text| [args, vec!["-m".to_owned(), text.clone()]].concat());
+    let send: Vec<_> = send.iter().map(String::as_str).collect();
+    let script = r#"umask 77; home=$2/home; mkdir "$home" && cp "$3"/identity.pem "$3"/peers "$home" || exit 70
+        program=$1; shift 3; "$program" --home "$home" "$@"; code=$?
+        "$program" --home "$home" outbox; exit $code"#;
+    let (minji, junho) = acquainted();
+    let folder = tempfile::tempdir()?;
+    let mut command = disk(folder.path());
+    command.args(["sh", "-c", script, "sh", RSACHAT]).args([folder.path(), minji.path()]).args(&send);
+    command.env("RSACHAT_CONFIG", "none").env_remove("RSACHAT_HOME");
+    let mut sends = minji.start_on(command, Stdio::null());
+    assert_eq!(sends.ends(), 1, "{}", sends.complaints());
+    let kept = waiting(&sends.output());
+    assert!((10..100).contains(&kept.len()) && kept.iter().copied().eq(1..=kept.len() as u64), "{kept:?}");
+    for number in 1..=100 {
+        let is_refused = sends.complaints().contains(&format!("message {number} (\"{number} x"));
+        assert_eq!(is_refused, number > kept.len(), "{number} of {kept:?}: {}", sends.complaints());
+    }
+
+    let script = r#"umask 77; home=$2/home; mkdir "$home" && cp "$3"/identity.pem "$3"/peers "$home" || exit 70
+        "$1" --home "$home" serve --json --listen 127.0.0.1:0 < /dev/null &
+        read room; mount -o remount,size=1m "$2" || exit 71
+        exec "$1" --home "$home" --json"#;
+    let mut command = disk(folder.path());
+    command.args(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", RSACHAT]);
+    command.args([folder.path(), junho.path()]);
+    command.env("RSACHAT_CONFIG", "none").env_remove("RSACHAT_HOME");
+    let mut serves = junho.start_on(command, Stdio::piped());
+    let book = format!("{} {}\n", row("준호", &junho).trim_end(), serves.listens_at());
+    minji.private("peers", book);
+    assert_eq!(minji.run(&send, Stdio::null()).ends(), 6);
+    let outbox = minji.answer(&["outbox"]);
+    assert_eq!(waiting(&outbox), (1..=100).collect::<Vec<_>>());
+    let states: Vec<_> = outbox.lines().map(|row| row.contains(" delivered ")).skip(1).collect();
+    let delivered = states.iter().take_while(|is_delivered| **is_delivered).count();
+    assert!((10..100).contains(&delivered) && !states[delivered..].contains(&true), "{outbox}");
+    serves.types("room");
+    assert_eq!(minji.run(&["send", "--flush"], Stdio::null()).ends(), 0);
+    let shown: Vec<_> = told(&serves).into_iter().filter(|one| one["event"] == "message").collect();
+    let texts_shown: Vec<_> = shown.iter().map(|one| one["text"].as_str().unwrap()).collect();
+    assert_eq!(texts_shown, texts);
+    Ok(())
+}
+
 /// A home on a disk of 96 KiB that stays as full as it is: what is taken back, and what a peer has
 /// got, makes room for as many lines, in the same program and in the next.
 pub(crate) fn emptied(disk: impl Fn(&Path) -> Command) -> Result<(), Failed> {

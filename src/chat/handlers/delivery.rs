@@ -133,31 +133,48 @@ impl Chat {
 
     /// Asks for the commit of what has changed, and does what needs none.
     pub(crate) fn commit(&mut self) {
-        while let Some(kept) = &mut self.kept {
-            let settled = kept.ledger.take_settled();
-            if !settled.is_empty() {
-                kept.next.push(AfterCommit::Settled(settled));
-            }
-            let history = std::mem::take(&mut kept.history);
-            let batch = StoreBatch { changes: kept.ledger.take_changes(), history };
+        loop {
+            self.commit_alone();
+            let Some(kept) = &mut self.kept else { return };
             let next = std::mem::take(&mut kept.next);
-            let timing = std::mem::take(&mut kept.timing);
-            if batch.is_empty() && next.is_empty() {
+            if next.is_empty() {
                 return;
             }
-            if batch.is_empty() && kept.commits.is_empty() {
+            if kept.commits.is_empty() {
                 for step in next {
                     self.follow(step);
                 }
-                continue;
+            } else {
+                self.push_commit(StoreBatch::default(), next, CommitTiming::AtOnce);
             }
-            // Nothing follows from what only makes room: that the peer has a text, or that one was
-            // shown. It is found out once more where it is lost.
-            let timing =
-                if next.is_empty() && batch.history.is_empty() { timing } else { CommitTiming::AtOnce };
-            kept.commits.push_back(next);
-            self.effects.push(Effect::Commit(batch, timing));
         }
+    }
+
+    /// Asks for the commit of what has changed, if anything has: what changes afterwards is another
+    /// one, for which a nearly full disk may have no room.
+    pub(crate) fn commit_alone(&mut self) {
+        let Some(kept) = &mut self.kept else { return };
+        let settled = kept.ledger.take_settled();
+        if !settled.is_empty() {
+            kept.next.push(AfterCommit::Settled(settled));
+        }
+        let history = std::mem::take(&mut kept.history);
+        let batch = StoreBatch { changes: kept.ledger.take_changes(), history };
+        let timing = std::mem::take(&mut kept.timing);
+        if batch.is_empty() {
+            return;
+        }
+        let next = std::mem::take(&mut kept.next);
+        // Nothing follows from what only makes room: that the peer has a text, or that one was
+        // shown. It is found out once more where it is lost.
+        let timing = if next.is_empty() && batch.history.is_empty() { timing } else { CommitTiming::AtOnce };
+        self.push_commit(batch, next, timing);
+    }
+
+    fn push_commit(&mut self, batch: StoreBatch, next: Vec<AfterCommit>, timing: CommitTiming) {
+        let Some(kept) = &mut self.kept else { return };
+        kept.commits.push_back(next);
+        self.effects.push(Effect::Commit(batch, timing));
     }
 
     /// Does something once what has changed is on disk.
@@ -493,6 +510,7 @@ impl Chat {
             Reception::New => {
                 self.keep_received(peer, &text);
                 self.after_commit(AfterCommit::Show { conn, peer, number, sent, text });
+                self.commit_alone();
             }
             Reception::Repeated => kept.next.push(AfterCommit::Keep { conn, number }),
             Reception::OutOfOrder => self.close_out_of_order(conn, number),

@@ -481,6 +481,7 @@ impl Chat {
     pub(crate) fn send_waiting(&mut self, conn: ConnId, waiting: WaitingTexts) {
         for (face, text) in waiting.into_texts() {
             self.in_face(face, |chat| chat.send_shown(conn, &text));
+            self.commit_alone();
         }
     }
 

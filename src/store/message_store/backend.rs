@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
@@ -17,7 +17,7 @@ pub struct SimulatedDisk(Arc<Disk>);
 
 #[derive(Default, Debug)]
 struct Disk {
-    state: AtomicU8,
+    state: Mutex<DiskState>,
     syncs: AtomicU64,
 }
 
@@ -29,6 +29,8 @@ pub enum DiskState {
     Works,
     /// Nothing can be written: no space left.
     Full,
+    /// Nothing can be written behind so many bytes of a file.
+    FullBehind(u64),
     /// Nothing that was written reaches the medium.
     Fails,
 }
@@ -36,7 +38,7 @@ pub enum DiskState {
 impl SimulatedDisk {
     /// Sets the state, at once and for all who share the disk.
     pub fn set(&self, state: DiskState) {
-        self.0.state.store(state as u8, Ordering::SeqCst);
+        *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
     /// Times that something was made sure to be on it.
@@ -46,15 +48,17 @@ impl SimulatedDisk {
     }
 
     fn state(&self) -> DiskState {
-        match self.0.state.load(Ordering::SeqCst) {
-            state if state == DiskState::Full as u8 => DiskState::Full,
-            state if state == DiskState::Fails as u8 => DiskState::Fails,
-            _ => DiskState::Works,
-        }
+        *self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn write(&self) -> io::Result<()> {
-        if self.state() == DiskState::Full { Err(rustix::io::Errno::NOSPC.into()) } else { Ok(()) }
+    /// Lets a file be written up to this many bytes, or not.
+    pub(super) fn write(&self, upto: u64) -> io::Result<()> {
+        let is_full = match self.state() {
+            DiskState::Full => true,
+            DiskState::FullBehind(bytes) => upto > bytes,
+            DiskState::Works | DiskState::Fails => false,
+        };
+        if is_full { Err(rustix::io::Errno::NOSPC.into()) } else { Ok(()) }
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -91,7 +95,8 @@ impl StorageBackend for StoreFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.disk.write()?;
+        // What a file grows by is a hole at first.
+        self.disk.write(0)?;
         self.file.set_len(len)
     }
 
@@ -104,7 +109,7 @@ impl StorageBackend for StoreFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.disk.write()?;
+        self.disk.write(offset + data.len() as u64)?;
         self.file.write(offset, data)
     }
 

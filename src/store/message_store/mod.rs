@@ -29,7 +29,7 @@ use super::home::Lock;
 use super::safe_file::{self, Durability};
 use super::{Home, StoreError};
 use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
-use crate::delivery::{PairChange, Pairs, StoreChange};
+use crate::delivery::{PairChange, Pairs, StoreBatch, StoreChange};
 use crate::time::UnixMs;
 
 pub use crate::delivery::{Direction, FoundEntries, HistoryEntry, HistoryRow};
@@ -211,6 +211,29 @@ impl MessageStore {
         let takes_room = !history.is_empty() || changes.iter().any(takes_room);
         let need = if takes_room { Need::Room } else { Need::Spare };
         self.write(need, |tables, key| if is_empty { Ok(()) } else { tables.commit(key, changes, history) })
+    }
+
+    /// Makes changes that follow each other, as one commit. Where the disk has no room for all, as
+    /// many of the first batches as it has room for. Returns how many are on disk.
+    ///
+    /// # Errors
+    /// [`FailedCommit`] of the first batch that is not.
+    pub fn commit_first(&mut self, batches: &[StoreBatch]) -> (usize, Result<(), FailedCommit>) {
+        let (mut rest, mut most) = (batches, batches.len());
+        while !rest.is_empty() {
+            let (next, others) = rest.split_at(most.min(rest.len()));
+            let changes: Vec<_> = next.iter().flat_map(|batch| &batch.changes).cloned().collect();
+            let history: Vec<_> = next.iter().flat_map(|batch| &batch.history).cloned().collect();
+            match self.commit_with_history(&changes, &history) {
+                Ok(()) => rest = others,
+                // What is on disk is known again.
+                Err(FailedCommit { why, pairs: Some(_) }) if next.len() > 1 && is_full(&why) => {
+                    most = next.len() / 2;
+                }
+                Err(failed) => return (batches.len() - rest.len(), Err(failed)),
+            }
+        }
+        (batches.len(), Ok(()))
     }
 
     /// The history as it is now, to be read in any thread.

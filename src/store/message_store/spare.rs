@@ -45,7 +45,7 @@ impl Spare {
     }
 
     fn make(&self) -> io::Result<()> {
-        self.disk.write()?;
+        self.disk.write(0)?;
         let mut file = safe_file::append(&self.path)?;
         file.set_len(0)?;
         // Not a hole, which takes no room.

@@ -172,3 +172,37 @@ fn a_long_history_is_kept_in_blocks_and_reads_and_is_forgotten_as_a_short_one() 
     assert_eq!(store.forget_history(Some(&peer(1)), None).unwrap(), 11);
     assert!(store.history().unwrap().is_empty().unwrap());
 }
+
+#[test]
+fn as_many_of_the_first_batches_are_kept_as_a_disk_has_room_for() {
+    let said = |number| {
+        let changes = vec![queue(number, super::text(&"x".repeat(2_000)))];
+        StoreBatch { changes, history: vec![entry(1, number, &"y".repeat(500))] }
+    };
+    let batches: Vec<_> = (1..=40).map(said).collect();
+    let mut counts = Vec::new();
+    for kib in (40..160).step_by(20) {
+        let (_folder, home) = home();
+        let disk = SimulatedDisk::default();
+        let mut store = MessageStore::open_on(&home, &alice(), &disk).unwrap().store;
+        disk.set(DiskState::FullBehind(kib * 1_024));
+        let (kept, result) = store.commit_first(&batches);
+        let failed = result.unwrap_err();
+        assert!(failed.why.to_string().contains("no space left on device"), "{failed}");
+        let numbers = |pairs: &Pairs| pairs.get(&peer(1)).map_or(0, |pair| pair.outbox.len());
+        assert_eq!(failed.pairs.as_ref().map(numbers), Some(kept), "{kib} KiB");
+        // The history, too, has that much and nothing twice.
+        let history = store.history().unwrap().last(99, None).unwrap();
+        let upto = u64::try_from(kept).unwrap();
+        assert!(history.iter().map(|entry| entry.row.at.0).eq(1..=upto), "{kib} KiB");
+        disk.set(DiskState::Works);
+        let (rest, result) = store.commit_first(&batches[kept..]);
+        assert_eq!((kept + rest, result.is_ok()), (40, true));
+        drop(store);
+        let opened = open(&home);
+        assert_eq!(numbers(&opened.pairs), 40);
+        assert_eq!(opened.store.history().unwrap().last(99, None).unwrap().len(), 40);
+        counts.push(kept);
+    }
+    assert!(counts.is_sorted() && counts[5] > counts[0] && counts[0] < 40, "{counts:?}");
+}
