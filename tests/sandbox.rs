@@ -289,7 +289,7 @@ fn bereft() -> Result<(), Failed> {
         process.sees(words);
     }
     owner.types(&format!(":log {}", hana.file("log").display()));
-    owner.sees(&format!("cannot write the log {}: {words}; start rsachat again", hana.file("log").display()));
+    owner.sees(&format!("cannot log to {}: {words}; start rsachat again", hana.file("log").display()));
     let mut caller = hana.start(&["--connect", &at]);
     caller.types("아직 있어요?");
     owner.sees("아직 있어요?");
@@ -342,7 +342,7 @@ fn log() -> Result<(), Failed> {
     let mut face = hana.run(&["attach"], Stdio::piped());
     let (inside, outside) = (hana.file("log"), minji.file("log"));
     face.types(&format!(":log {}", outside.display()));
-    let why = face.sees("cannot write the log");
+    let why = face.sees("cannot log to");
     let words = format!("rsachat serve is confined to {}; name a file there", hana.path().display());
     assert!(why.contains(&words) && why.contains("--no-sandbox"), "{why}");
     face.types(&format!(":log {}", inside.display()));
@@ -432,7 +432,7 @@ fn told() -> Result<(), Failed> {
     let event: Value = serde_json::from_str(&serve.sees("\"sandbox\""))?;
     assert_eq!(event["confined"], "yes");
     let said = Home::of("수아").answer(&["doctor", "--listen", "127.0.0.1:0"]);
-    assert!(said.contains("ok       sandbox    commands that hear a peer are confined: "), "{said}");
+    assert!(said.contains("ok       sandbox    commands that talk to peers are confined: "), "{said}");
     Ok(())
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct GlobalArgs {
     /// File descriptor whose first line is that passphrase
     #[arg(long, value_name = "N", global = true, display_order = 903, conflicts_with = "passphrase_file")]
     pub(crate) passphrase_fd: Option<u32>,
-    /// Keep the files and system calls that the command has no use for (docs/SECURITY.md)
+    /// Do not give up the files and system calls that the command does not need (docs/SECURITY.md)
     #[arg(long, global = true, display_order = 904)]
     pub(crate) no_sandbox: bool,
 }
@@ -180,10 +180,10 @@ pub(crate) struct OutputArgs {
     /// Name that you give to peers [default: the login name]
     #[arg(long, value_name = "NAME", value_parser = Name::parse)]
     pub(crate) name: Option<Name>,
-    /// IPv4 only
+    /// Use IPv4 only
     #[arg(short = '4', conflicts_with = "v6")]
     v4: bool,
-    /// IPv6 only
+    /// Use IPv6 only
     #[arg(short = '6')]
     v6: bool,
     /// Report events as JSON objects, one per line (docs/EVENTS.md)
@@ -210,7 +210,7 @@ pub(crate) struct PeerArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ProtocolArgs {
     /// Speak this wire: `oaep` is the raw one of the Python tutorial, which authenticates nobody
-    /// and has no receipts
+    /// and acknowledges nothing
     #[arg(long, value_name = "WIRE")]
     pub(crate) wire: Option<Protocol>,
     /// On the raw wire, send no key: for the tutorial's server

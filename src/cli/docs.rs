@@ -50,7 +50,10 @@ pub(crate) const FILES: [(&str, &str); 9] = [
         "your private key: PKCS#8 in PEM, optionally with a passphrase, mode 0600. A replaced key is kept beside \
          it, named by date.",
     ),
-    ("~/.local/share/rsachat/raw.pem", "the key for the raw wire, which is never your identity; likewise."),
+    (
+        "~/.local/share/rsachat/raw.pem",
+        "the key for the raw wire, in the same format; it is never your identity.",
+    ),
     (
         "~/.local/share/rsachat/peers",
         "the peer book: plain text, one peer per line, and you may edit it. A damaged book is never partly \
@@ -58,7 +61,7 @@ pub(crate) const FILES: [(&str, &str); 9] = [
     ),
     (
         "~/.local/share/rsachat/peers.met",
-        "peers that have called and are not in the book, in the form of the book.",
+        "peers that have called and are not in the book, in the format of the book.",
     ),
     (
         "~/.local/share/rsachat/store.redb",
@@ -68,7 +71,7 @@ pub(crate) const FILES: [(&str, &str); 9] = [
     ),
     (
         "~/.local/share/rsachat/store.redb.spare",
-        "room on the disk that store.redb needs to delete anything when the disk is full.",
+        "room reserved on the disk, which store.redb needs to delete anything when the disk is full.",
     ),
     (
         "~/.local/share/rsachat/socket",
@@ -236,7 +239,7 @@ fn prompt_commands(roff: &mut Roff) {
 fn configuration(roff: &mut Roff) {
     roff.control("SH", ["CONFIGURATION"]);
     roff.text([
-        roman("The file is TOML, with these keys at its top. Options override the environment, which overrides the file. "),
+        roman("The file is TOML, with these settings at its top level. Options override the environment, which overrides the file. "),
         bold("rsachat config check"),
         roman(" checks the file, "),
         bold("rsachat config show"),

@@ -83,11 +83,11 @@ enum Subcommand {
     Send(send::SendArgs),
     /// Ask one person or program a question, and print the answer
     Ask(send::ask::AskArgs),
-    /// Serve this home to other prompts and programs, with nobody at this one
+    /// Serve this home to other prompts and programs, without a prompt of its own
     Serve(serve::ServeArgs),
     /// Receive messages on standard output or through a command
     Recv(recv::RecvArgs),
-    /// Play conversations from files, with nobody present, and check what each side sees
+    /// Play conversations from files, unattended, and check what each side sees
     Replay(replay::ReplayArgs),
     /// Check or show the settings
     #[command(subcommand, after_help = "Examples:\n  rsachat config check")]

@@ -73,7 +73,7 @@ pub(crate) struct ReplayArgs {
     /// Let an expectation wait this long for another program: 200ms, 30s, 1h 30m
     #[arg(long, value_name = "TIME", value_parser = timeout_ms)]
     timeout: Option<u64>,
-    /// What is printed
+    /// Print the run in this form
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]

@@ -163,9 +163,9 @@ pub(crate) const KEYS: [Key; 12] = [
         name: "sandbox",
         example: "sandbox = false",
         default: "true",
-        about: "Whether commands give up, where Linux allows it, all files but the home and those of the system, and the \
-                running of commands, before they hear a peer; for a prompt, a second process opens what you name. \
-                --no-sandbox is the option that says no.",
+        about: "Whether commands, where Linux allows it, give up access to all files but the home and those of the system, \
+                and the right to run other commands, before they talk to a peer; for a prompt, a second process opens \
+                what you name. The option --no-sandbox turns this off.",
         read: |value, layer, _| set(&mut layer.sandbox, yes_no(value).map(YesNo::sandbox)),
         value: |layer| layer.sandbox.map(|sandbox| (sandbox == Sandbox::On).to_string()),
     },
@@ -312,7 +312,7 @@ pub(crate) fn parse(text: &str, home: Option<&Path>) -> Result<FileSettings, Vec
         let key = match (find(word.get_ref(), value.get_ref()), value.get_ref()) {
             (Ok(key), _) => key,
             (Err(_), DeValue::Table(_)) => {
-                let what = "tables are not allowed here; all keys stand at the top level";
+                let what = "tables are not allowed here; all settings stand at the top level";
                 errors.push(error_at(at, what.to_owned()));
                 continue;
             }

@@ -168,7 +168,7 @@ impl FileLocation {
         };
         file::parse(&text, env("HOME").map(PathBuf::from).as_deref()).map(Some).map_err(|errors| {
             let rows: Vec<_> = errors.iter().map(|error| format!("{shown}:{error}")).collect();
-            AppError::at_places(code::USAGE, &rows).hint("rsachat man describes every key")
+            AppError::at_places(code::USAGE, &rows).hint("rsachat man describes every setting")
         })
     }
 }
@@ -180,11 +180,11 @@ impl SettingSources {
             (None, _) => "no configuration file is read".to_owned(),
             (Some(path), None) => format!("there is no {}; nothing is set", path.display()),
             (Some(path), Some(file)) => {
-                let keys = match file.places.len() {
-                    1 => "1 key is".to_owned(),
-                    count => format!("{count} keys are"),
+                let settings = match file.places.len() {
+                    1 => "1 setting".to_owned(),
+                    count => format!("{count} settings"),
                 };
-                format!("{} is valid; {keys} set", path.display())
+                format!("{} is valid, with {settings}", path.display())
             }
         }
     }

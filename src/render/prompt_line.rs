@@ -93,6 +93,7 @@ fn cut(text: &str, cells: usize) -> String {
 mod tests {
     use super::*;
     use crate::chat::LineStart;
+    use crate::chat::command::{HelpTopic, help};
 
     fn view(name: &str, waiting: usize, unread: &[(&str, usize)]) -> PromptView {
         let (name, trust_level) = (name.to_owned(), Some(TrustLevel::Unverified));
@@ -131,6 +132,30 @@ mod tests {
         assert_eq!(natural(&PromptView { addressed: None, ..view("", 0, &[]) }, 80), "alice > ");
         assert_eq!(natural(&view("bob", 0, &[]), 10), "…? > ");
         assert_eq!(natural(&view("bob", 0, &[]), 0), "…> ");
+    }
+
+    #[test]
+    fn every_sign_is_in_the_help_and_on_the_page_of_the_prompt() {
+        use Presence::{Away, Connecting, Here};
+        use TrustLevel::{Blocked, Met, Unauthenticated, Unverified, Verified};
+        let help = help(Some(HelpTopic::Prompt));
+        let page = std::fs::read_to_string("docs/PROMPT.md").unwrap();
+        for trust_level in
+            [None, Some(Met), Some(Unverified), Some(Verified), Some(Blocked), Some(Unauthenticated)]
+        {
+            for presence in [Here, Away, Connecting] {
+                let mark = mark(&AddressedView { name: "bob".to_owned(), trust_level, presence });
+                for sign in mark.split([' ', ',']).filter(|sign| !sign.is_empty()) {
+                    let is_listed = help.iter().any(|row| row.split_whitespace().next() == Some(sign));
+                    assert!(is_listed, "{sign:?} is not in :help prompt");
+                    let in_table = |row: &str| {
+                        row.starts_with("| `bob")
+                            && row.split('|').nth(1).is_some_and(|cell| cell.contains(sign))
+                    };
+                    assert!(page.lines().any(in_table), "{sign:?} is not in docs/PROMPT.md");
+                }
+            }
+        }
     }
 
     #[test]

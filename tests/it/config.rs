@@ -76,7 +76,10 @@ fn every_mistake_is_said_with_its_line_and_column() {
         assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b""[..]), "{wrong}");
         write!(said, "{wrong}\n{}\n", text(&output.stderr)).unwrap();
     }
-    assert_snapshot("config-mistakes", &said.replace("rsachat: hint: rsachat man describes every key\n", ""));
+    assert_snapshot(
+        "config-mistakes",
+        &said.replace("rsachat: hint: rsachat man describes every setting\n", ""),
+    );
 }
 
 #[test]

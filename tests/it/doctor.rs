@@ -361,7 +361,7 @@ fn settings_that_cannot_be_used_are_the_first_problem() {
     let wrong = ["problem  settings   ", "config.toml:1:1: no setting nmae"];
     check(&minji, &format!("--config {config}"), 2, &wrong);
     fs::write(config, "name = \"민지\"\n").unwrap();
-    check(&minji, &format!("--config {config}"), 0, &["ok       settings   ", "is valid; 1 key is set"]);
+    check(&minji, &format!("--config {config}"), 0, &["ok       settings   ", "is valid, with 1 setting"]);
 }
 
 #[test]

@@ -282,7 +282,7 @@ fn the_code_says_whether_everything_was_acknowledged_before_the_end() {
             let has_error = process.output().contains(r#""event":"error""#);
             assert_eq!(has_error, args[0] == "--json" && code != 0, "{end:?} {upto}: {}", process.output());
             if args[0] == "prompt" && upto == 0 {
-                process.sees("! no receipt from 준호 for:");
+                process.sees("! not acknowledged by 준호:");
                 process.sees("  하나");
             }
         }

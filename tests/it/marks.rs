@@ -40,7 +40,7 @@ fn tells(home: &Home, args: &[&str]) -> (Option<i32>, String) {
 const READERS: [(&[&str], &str); 4] = [
     (&["key", "show", "--passphrase-file", "@secret"], "fingerprint SHA256:"),
     (&["peers", "list"], "Jun SHA256:"),
-    (&["--config", "@config.toml", "config", "check"], "is valid; 1 key is set"),
+    (&["--config", "@config.toml", "config", "check"], "is valid, with 1 setting"),
     (&["replay", "@story.chat"], "| ! no key yet"),
 ];
 

@@ -424,6 +424,6 @@ fn a_log_that_cannot_be_opened_ends_the_start() {
     let log = home.file("no/such/folder").display().to_string();
     for form in [&[][..], &["--plain"], &["--json"]] {
         let mut prompt = home.start(&[form, &["--log", &log]].concat());
-        prompt.ends_saying(3, &format!("cannot write the log {log}: there is no folder "));
+        prompt.ends_saying(3, &format!("cannot log to {log}: there is no folder "));
     }
 }

@@ -176,7 +176,7 @@ fn the_settings_that_stand_there_can_be_used() {
     let file = folder.path().join("config.toml");
     let settings = block(COMMAND_LINE, "```toml\n");
     std::fs::write(&file, &settings).unwrap();
-    let keys = format!("is valid; {} keys are set\n", settings.lines().count());
+    let keys = format!("is valid, with {} settings\n", settings.lines().count());
     let mut check = Command::new(RSACHAT);
     let output =
         check.arg("--config").arg(&file).args(["config", "check"]).assert().code(0).get_output().clone();

@@ -56,7 +56,7 @@ fn a_line_that_is_asked_about_waits_for_another_enter_or_stays() {
     assert_eq!(bob.hears("alice", 1), ["/me 웃는다"]);
     alice.sees("alice → bob: /me 웃는다");
     alice.press(":x\r");
-    alice.sees(":x is text here; :quit leaves: Enter sends to bob,");
+    alice.sees(":x is text here (:quit leaves): Enter sends to bob,");
     alice.press("\x15:D\r");
     assert_eq!(bob.hears("alice", 2), ["/me 웃는다", ":D"], "and :x was not sent");
     alice.press("::x\r:x\r");

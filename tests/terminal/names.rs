@@ -99,7 +99,7 @@ fn nothing_of_a_conversation_can_be_read_on_disk_until_a_log_is_asked_for() {
     assert!(!text.contains("before") && !text.contains("unheard") && !text.contains('\x1b'), "{text:?}");
     assert_eq!(mode(&path), 0o600);
     alice.press(":log /dev/full\r");
-    alice.sees("cannot write the log /dev/full");
+    alice.sees("cannot log to /dev/full");
 }
 
 #[test]

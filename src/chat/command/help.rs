@@ -63,18 +63,19 @@ pub const HELD_LINES: [&str; 5] = [
 ];
 
 /// Answer to `:help prompt`.
-const PROMPT_HELP: [&str; 11] = [
+const PROMPT_HELP: [&str; 12] = [
     "alice to bob? +2 (carol 2, dave 1) >",
-    "  alice  your name, where there is room",
-    "  bob    whom plain text goes to",
-    "  ?      the key was taken at first sight; :verify bob shows what to compare",
-    "  =      you have compared the key",
-    "  raw    the raw wire, which proves no key",
-    "  …      bob is being called; what you type waits",
-    "  away   bob is not connected; what you type waits",
-    "  +2     two of your lines are not shown there yet; :outbox lists them",
-    "  (…)    so many messages have come from others since",
-    "  (3)    the same where there is no room for the names; :status says whose",
+    "  alice    your name, where there is room",
+    "  bob      whom plain text goes to",
+    "  ?        the key was taken at first sight; :verify bob shows what to compare",
+    "  =        you have compared the key",
+    "  blocked  nothing goes to bob or comes from him; :unblock bob undoes that",
+    "  raw      the raw wire, which proves no key",
+    "  …        bob is being called; what you type waits",
+    "  away     bob is not connected; what you type waits",
+    "  +2       two of your lines are not shown there yet; :outbox lists them",
+    "  (…)      so many messages have come from others since",
+    "  (3)      the same where there is no room for the names; :status says whose",
 ];
 
 /// Answer to `:help`: the first page, or another topic.

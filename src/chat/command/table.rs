@@ -194,7 +194,7 @@ pub const COMMANDS: [CommandSpec; 30] = [
         "NAME",
         "show the safety number to compare by voice",
         Completion::Peers,
-        "Both sides see the same sixty digits. If they differ, somebody is between you.",
+        "Both sides see the same sixty digits. If they differ, somebody may be between you.",
     ),
     spec(
         "trust",

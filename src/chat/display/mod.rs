@@ -218,9 +218,7 @@ impl OaepInfo {
             ),
             Self::NoReceipts { name } => (
                 Rows,
-                format!(
-                    "sent to {name}; the raw wire has no receipts, neither for this nor for what follows"
-                ),
+                format!("sent to {name}; the raw wire acknowledges nothing, neither this nor what follows"),
             ),
             // How a text is cut and when it leaves depends on the other side's key and program.
             Self::Parts { count } => (AnyRows, format!("sent as {count} parts")),
@@ -337,7 +335,7 @@ impl Warning {
                 (AnyRows, "not_calling", format!("not calling {name} again; :connect {name} does that"))
             }
             Self::NotReceived { name, rows, more } => {
-                (AnyRows, "not_received", listed(&format!("no receipt from {name} for:"), rows, *more))
+                (AnyRows, "not_received", listed(&format!("not acknowledged by {name}:"), rows, *more))
             }
             Self::NotSent { name, rows, more } => {
                 (AnyRows, "not_sent", listed(&format!("not sent to {name}:"), rows, *more))
@@ -470,7 +468,7 @@ impl Warning {
                 (AnyRows, "trouble", format!("the message was not saved as {file}: {why}"))
             }
             Self::LogFailed { file, why } => {
-                (AnyRows, "trouble", format!("cannot write the log {file}: {why}; no log is kept"))
+                (AnyRows, "trouble", format!("cannot log to {file}: {why}; no log is kept"))
             }
             Self::SameName { name } => {
                 (AnyRows, "trouble", format!("a peer named {name} already exists; choose another name"))

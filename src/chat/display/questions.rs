@@ -8,7 +8,7 @@ impl HoldReason {
             Self::BegunForAnother { name } => format!("this line was begun for {name} and would go to {to}"),
             Self::NamesAnother { name } => format!("plain text goes to {to}, and @{name} TEXT to {name}"),
             Self::SlashCommand { word } => format!("/{word} is text here; a command begins with a colon"),
-            Self::EditorCommand { word } => format!(":{word} is text here; :quit leaves"),
+            Self::EditorCommand { word } => format!(":{word} is text here (:quit leaves)"),
         }
     }
 }

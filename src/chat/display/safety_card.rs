@@ -29,7 +29,7 @@ impl SafetyCard {
         trust_level: TrustLevel,
     ) -> Self {
         /// What a difference means.
-        const DIFFERS: &str = "if anything differs, somebody is between you: do not go on";
+        const DIFFERS: &str = "if anything differs, somebody may be between you: do not go on";
         let groups = number.groups().chunks(4);
         let trust = once_compared(name, trust_level, "everything matches");
         Self {

@@ -12,7 +12,6 @@ impl Info {
         let shorter = match self {
             Self::Joined { name, fingerprint, status: KeyStatus::New, .. } => vec![
                 format!("{name} joined, new key {fingerprint}, unverified"),
-                format!("{name}? joined, new {fingerprint}"),
                 format!("{name}? new: {fingerprint}"),
             ],
             Self::NewSender { name, fingerprint } => vec![

@@ -175,12 +175,12 @@ fn check_key(home: &Home, common: &GlobalArgs, own: &Result<Option<StoredKey>, A
     }
 }
 
-/// What commands that hear a peer give up on this machine, as this one does: every file was read. A
+/// What commands with peers give up on this machine, as this one does: every file was read. A
 /// kernel that has no sandbox is no problem: connections work without one.
 fn confine(home: &Home, config: &Settings) -> Finding {
     // What needs a second process is confined whole or not at all.
     let commands = if sandbox::has_landlock() {
-        "commands that hear a peer"
+        "commands that talk to peers"
     } else {
         "send, ask, recv without --exec, pipe and serve"
     };

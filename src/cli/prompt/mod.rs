@@ -529,7 +529,7 @@ impl InputTaker for App<ServedSink<Screen>> {
 /// Opens the log once: that it cannot be kept is better reported now than lost with the session.
 fn prepare_log(file: &str) -> Result<(), AppError> {
     let cannot = |error: io::Error| {
-        let what = format!("cannot write the log {file}: {}", describe(&error));
+        let what = format!("cannot log to {file}: {}", describe(&error));
         AppError::new(code::MACHINE, what).hint("name another file with --log FILE")
     };
     log::check_log(file).map_err(cannot)

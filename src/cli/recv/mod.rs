@@ -39,26 +39,26 @@ use taker::{End, Taking, next_owner};
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("way"), after_help = "\
 When the connection of --connect is lost, the same peer is called again until it answers, as the prompt does: after 1, 2, 4 … 60 s, \
-each half to one and a half of it. That ends with code 4 when another key answers, the peer refuses or is blocked, and with 0 when the other side leaves; \
-with --no-retry the loss is the end, with code 5. A message whose receipt was lost with the connection comes once more. \
+varied at random by up to half. That ends with code 4 when another key answers, the peer refuses or is blocked, and with 0 when the other side leaves; \
+with --no-retry the loss is the end, with code 5. A message whose acknowledgement was lost with the connection arrives again. \
 On the raw wire nobody is called again.
 
 With neither --listen nor --connect, it takes the messages of the rsachat serving the home (rsachat serve, or a prompt): one \
 process at a time does so and acknowledges them; a prompt there shows them too. When that rsachat ends, it goes on with the next one \
 of the home; with --no-retry that is the end, with code 3. With either option it uses no store. \
 A message whose command fails is then named and tried again after 1, 2, 4 … 60 s, and at each start; meanwhile, what its sender sent \
-after it waits, and the messages of others go on. To take it off, end this process and print the message: \
+after it waits, and the messages of others go on. To get past it, end this process and print the message: \
 rsachat recv --from NAME --count 1.
 
 Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
 a command. It is acknowledged once it is written and flushed, or once the command has exited with 0. The command has \
 RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment; one runs at a time \
 for each peer, 8 in all, 4 for peers that are not verified, and none outlives the program. It has RSACHAT_AGAIN=yes \
-as well if the message may have been given to a command before, which did not end, or failed. With --reply it has \
-RSACHAT_REPLY=yes as well, and what it writes to its standard output until it exits is sent back, after the receipt, as one message \
+as well if the message may have been given to a command before that failed, or did not end. With --reply it has \
+RSACHAT_REPLY=yes as well, and what it writes to its standard output until it exits is sent back, after the acknowledgement, as one message \
 of at most 16384 bytes of UTF-8, without the newline at its end; if it writes nothing, or fails, nothing is sent back. Any other output is reported \
-here and not sent, and the exit code is 1 at the end; the receipt is sent all the same, since the command exited with 0. No reply is sent to rsachat send, \
-which reads none. On the raw wire (--wire oaep) anybody can write under any name, there is no fingerprint, and nobody gets a receipt.
+here and not sent, and the exit code is 1 at the end; the message is acknowledged all the same, since the command exited with 0. No reply is sent to rsachat send, \
+which reads none. On the raw wire (--wire oaep) anybody can write under any name, there is no fingerprint, and nothing is acknowledged.
 
 Examples:
   rsachat recv --listen 8002 >> messages.log

@@ -21,14 +21,14 @@ use crate::store::book_file;
 The question is one message, without the newline at the end of the input. Whoever is there answers: a person at a \
 prompt, or rsachat recv --exec CMD --reply. The next texts from that peer are the answers, each one line of safe text on \
 standard output, or with --json one object, and are acknowledged once they are written and flushed. A line that the peer \
-had written before it read the question is no answer: it is told on standard error.
+had written before it read the question is not an answer: it is reported on standard error.
 
 The exit code is 0 when the question was acknowledged and every answer came; 5 when it was acknowledged and not \
 answered in time, or the other side left before that, and the message says how many answers came; otherwise as for rsachat send, which \
-is also 5 when no receipt came. If another rsachat serves the home (rsachat serve, or a prompt), a peer in the book is asked \
+is also 5 when no acknowledgement came. If another rsachat serves the home (rsachat serve, or a prompt), a peer in the book is asked \
 through it. Otherwise the connection replaces any other of the same key at that peer, as a prompt's does.
 
-On the raw wire (--wire oaep) there are no receipts: 0 means that the question was written and answered, and anybody may have \
+On the raw wire (--wire oaep) nothing is acknowledged: 0 means that the question was written and answered, and anybody may have \
 answered. A long text arrives there in parts, each a message of its own. `exit` cannot be asked there.
 
 Examples:

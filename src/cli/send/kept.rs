@@ -57,7 +57,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let keeps = args.keep || args.flush;
     let protocol = args.protocol.protocol(args.peer.selection().option())?;
     if protocol != Protocol::Native {
-        let what = "the raw wire has no receipts, so nothing can be kept for it";
+        let what = "the raw wire acknowledges nothing, so nothing can be kept for it";
         return if keeps { Err(AppError::new(code::USAGE, what)) } else { Ok(Way::OwnConnection) };
     }
     let book = book_file::read(&context.home)?;

@@ -127,9 +127,9 @@ impl Task<'_> {
             app.keep_history();
         }
         let consequence = if self.answers.is_some() {
-            "there are no receipts, and anybody may have written the answer"
+            "nothing is acknowledged, and anybody may have written the answer"
         } else {
-            "there are no receipts: exit code 0 means that everything was written, not that it arrived"
+            "nothing is acknowledged: exit code 0 means that everything was written, not that it arrived"
         };
         warn_of_raw(wire, consequence, format);
         let now = Instant::now();

@@ -12,14 +12,14 @@ use crate::limits;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Each line is a message, whatever it looks like. The exit code is 0 only when each was acknowledged: shown to the person, or \
-written and flushed by rsachat recv. With --retry, a message can arrive twice if its receipt was lost.
+written and flushed by rsachat recv. With --retry, a message can arrive twice if its acknowledgement was lost.
 
 If another rsachat serves the home (rsachat serve, or a prompt), a peer in the book gets the messages from it, once \
-each. Without --keep, what it has not acknowledged at the end is taken back there, so that the exit code is the same as \
-without that one; what it has on its disk by then may be shown later.
+each. Without --keep, what it has not acknowledged at the end is taken back there, so that the exit code is what it \
+would be without that one; what is on the peer's disk by then may still be shown later.
 
-On the raw wire (--wire oaep) there are no receipts: 0 means that everything was written to the connection and that `exit` ended \
-it. A message `exit` is that end. With --retry, what was written is not sent again, even if it never arrived.
+On the raw wire (--wire oaep) nothing is acknowledged: 0 means that everything was written to the connection and that `exit` ended \
+it. A message that reads `exit` ends it. With --retry, what was written is not sent again, even if it never arrived.
 
 Examples:
   rsachat send bob -m 'backup done'
@@ -34,10 +34,10 @@ pub(crate) struct SendArgs {
     pub(super) target: Option<String>,
     #[command(flatten)]
     pub(super) peer: PeerArgs,
-    /// Keep the messages in the home until the peer has them; the exit code is 6 if it does not yet
+    /// Keep the messages in the home until the peer has them; while it does not, the exit code is 6
     #[arg(long)]
     pub(super) keep: bool,
-    /// Take a kept message back after this time, if it was not delivered
+    /// Take a kept message back if it has not been delivered after this time
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "keep")]
     pub(super) expire: Option<Duration>,
     /// Send only what waits in the home, for this peer or for all
@@ -56,8 +56,9 @@ pub(crate) struct SendArgs {
     /// [default: never; with --keep or --flush 30 s for a peer that is connected]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
-    /// Connect again so many times after a failure, after 1, 2, 4 … 60 s, each half to one and a
-    /// half of it; what was not acknowledged is sent again, on the raw wire what was not written
+    /// Connect again after a failure, up to this many times, after 1, 2, 4 … 60 s, varied at
+    /// random by up to half; what was not acknowledged is sent again, on the raw wire what was not
+    /// written
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) retry: u32,
     #[command(flatten)]

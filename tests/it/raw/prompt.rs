@@ -48,7 +48,7 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
         minji.types(command);
         minji.sees(answer);
     }
-    assert_eq!(junho.output().matches("the raw wire has no receipts").count(), 1);
+    assert_eq!(junho.output().matches("the raw wire acknowledges nothing").count(), 1);
     let book = std::fs::read_to_string(minji.home.file("peers")).unwrap_or_default();
     assert_eq!(book, "", "nobody is remembered");
     junho.types("exit");

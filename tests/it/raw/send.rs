@@ -72,7 +72,7 @@ fn lines_go_into_a_raw_prompt_and_nobody_says_that_they_arrived() {
     assert_eq!(heard[..2], [":quit", "안녕하세요"]);
     assert_eq!(heard[2..].concat(), format!("{}끝", "가나다".repeat(1_111)));
     assert!(sends.complaints().contains("sent as 47 parts"), "{}", sends.complaints());
-    assert_eq!(sends.complaints().matches("there are no receipts").count(), 1, "{}", sends.complaints());
+    assert_eq!(sends.complaints().matches("nothing is acknowledged").count(), 1, "{}", sends.complaints());
     assert_eq!(sends.output(), "", "nothing on standard output");
 }
 
@@ -87,7 +87,7 @@ fn a_question_to_a_raw_prompt_is_answered_by_whoever_is_there() {
     minji.sees("몇 시예요?");
     minji.types("아홉 시");
     assert_eq!((asks.ends(), asks.output().as_str()), (0, "아홉 시\n"), "{}", asks.complaints());
-    asks.complains("there are no receipts, and anybody may have written the answer");
+    asks.complains("nothing is acknowledged, and anybody may have written the answer");
     minji.sees("* raw~1 left");
     let mut asks = ask(&["-m", "누구 없어요?", "--timeout", "500ms"]);
     asks.ends_saying(5, "the question was written, but no answer came");
@@ -226,7 +226,7 @@ fn a_retry_goes_on_behind_what_was_written_and_sends_nothing_twice() {
     assert_eq!([peer.hears(), peer.hears()], ["셋", "exit"]);
     drop(peer);
     assert_eq!(sends.ends(), 0, "{}", sends.complaints());
-    assert_eq!(sends.complaints().matches("there are no receipts").count(), 1, "{}", sends.complaints());
+    assert_eq!(sends.complaints().matches("nothing is acknowledged").count(), 1, "{}", sends.complaints());
 }
 
 #[test]
