@@ -73,13 +73,16 @@ fn written(text: &str) {
     assert_eq!(meaning(&again), meaning(&script), "{formatted:?}");
 }
 
-/// What the lines of a script say, without their places.
+/// What the lines of a script say, without their places. A blank at the end of an expression is
+/// written as `\x20`, which matches the same.
 fn meaning(script: &Script) -> Vec<String> {
     let lines = script.lines.iter().filter(|line| !matches!(line.kind, LineKind::Blank | LineKind::Comment));
     lines
         .map(|line| match &line.kind {
             LineKind::Input { actor, template } => format!("{actor} types {template:?}"),
-            LineKind::Expect { actor, expectation, block } => format!("{actor} {block:?} {expectation:?}"),
+            LineKind::Expect { actor, expectation, block } => {
+                format!("{actor} {block:?} {expectation:?}").replace(r"\\x20", " ")
+            }
             kind => format!("{kind:?}"),
         })
         .collect()

@@ -11,9 +11,10 @@ use crate::wire::ByeReason;
 
 impl Chat {
     /// Takes what the book says otherwise than before: another process has written that, except of
-    /// keys that a change of ours is about.
+    /// keys that a change of ours is about, or a block of ours that is not on disk.
     pub(crate) fn adopt_changes(&mut self, before: &Book, own: &[Fingerprint]) {
         let after = Arc::clone(&self.book);
+        let own: Vec<_> = own.iter().chain(self.unsaved_blocks.keys()).copied().collect();
         let is_foreign = |entry: &&PeerEntry| !own.contains(&entry.fingerprint);
         for entry in after.peers().filter(is_foreign) {
             let old = before.by_fingerprint(&entry.fingerprint);

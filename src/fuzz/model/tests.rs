@@ -5,6 +5,7 @@ use proptest::test_runner::RngSeed;
 
 use super::act::{self, Act, Caller, acts};
 use super::played;
+use crate::chat::{Info, Notice};
 
 /// The same cases in every run, unless `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for others.
 fn config() -> ProptestConfig {
@@ -103,4 +104,28 @@ fn a_name_that_is_being_written_is_given_to_no_newcomer() {
         Act::Disk { waits: false },
     ]);
     assert_eq!(world.chat.present(), ["민지", "민지~2"]);
+}
+
+#[test]
+fn who_is_dialled_again_while_connected_is_addressed_though_another_is_being_dialled() {
+    let connect = |host, answer| Act::Connect { host, answer };
+    let bob = Caller { key: 1, claim: "bob", is_slow: false };
+    let world = played([
+        connect("one.example", Some(bob)),
+        connect("two.example", None),
+        connect("one.example", None),
+        Act::Begin,
+    ]);
+    assert_eq!(world.chat.view().addressed.map(|one| one.name), Some("bob".to_owned()));
+}
+
+#[test]
+fn a_peer_whose_block_is_not_on_disk_keeps_the_name_that_was_shown() {
+    let elsewhere = Act::Elsewhere { change: act::MEET, key: 2, name: "b\u{43e}b" };
+    let block = Act::Command { word: "block", name: 2 };
+    let fails = Act::Store { fails: true };
+    let world = played([call(1, "bob"), call(2, "민지"), fails, block, elsewhere, Act::Poll]);
+    assert_eq!(world.chat.present(), ["b\u{43e}b~3"]);
+    let shown = world.notices.iter().filter(|notice| matches!(notice, Notice::Info(Info::Named { .. })));
+    assert_eq!(shown.count(), 1, "only the other is shown under another name");
 }

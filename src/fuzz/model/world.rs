@@ -76,7 +76,7 @@ pub(super) struct World {
     named: BTreeSet<(Fingerprint, String)>,
     /// Key that the present change of the book is about, and the notices of the present act.
     subject: Option<Fingerprint>,
-    notices: Vec<Notice>,
+    pub(super) notices: Vec<Notice>,
 }
 
 impl World {
@@ -176,6 +176,7 @@ impl World {
             Act::Connect { host, answer } => {
                 self.next_answer = answer;
                 self.command(&format!(":connect {host}"));
+                self.next_answer = None;
             }
             Act::Answer(answer) => {
                 let waits = |(dial, by): (&DialId, &Option<_>)| by.is_none().then_some(*dial);
@@ -339,6 +340,10 @@ impl World {
             Notice::Info(Info::Named { name, .. }) => {
                 let named = keys.iter().find(|key| self.is_in_the_book_file(&notice, key));
                 self.shown.extend(named.map(|key| (*key, Name::parse_local(name).unwrap())));
+            }
+            Notice::Info(Info::AlreadyConnected { name }) => {
+                let shown = |(key, shown): (&Fingerprint, &Name)| (shown.as_str() == name).then_some(*key);
+                self.addressee = self.shown.iter().find_map(shown).map_or(self.addressee, Addressee::Key);
             }
             Notice::History { messages, .. } => self.the_history_is_within_bounds(messages),
             _ => {}
