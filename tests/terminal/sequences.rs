@@ -1,10 +1,14 @@
 //! What a terminal sends besides text: no answer, report or key of a newer protocol becomes part of
 //! a message.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use crate::pty::{Pty, Setup};
+use crate::support::{PATIENCE, eventually};
 
 /// Late answers (OSC 11, OSC 52, DA, DECRPM, XTVERSION, cursor position, size) and mouse reports.
-const ANSWERS: [&str; 12] = [
+const ANSWERS: [&str; 18] = [
     "\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\",
     "\x1b]10;rgb:ffff/ffff/ffff\x07",
     "\x1b]52;c;aGVsbG8=\x1b\\",
@@ -13,6 +17,12 @@ const ANSWERS: [&str; 12] = [
     "\x1b[?2026;2$y",
     "\x1bP>|foot(1.16.2)\x1b\\",
     "\x1bP1$r0m\x1b\\",
+    "\x1b_Gi=31;OK\x1b\\",
+    "\x1bXany string\x1b\\",
+    "\x1b^a private message\x1b\\",
+    "\u{9d}11;rgb:1e1e/1e1e/1e1e\u{9c}",
+    "\u{9d}2;ㅜㅜ\x07",
+    "\u{9f}an application's\u{9c}",
     "\x1b[12;40R",
     "\x1b[<0;12;7M",
     "\x1b[M !A",
@@ -26,9 +36,11 @@ fn no_answer_of_the_terminal_becomes_text() {
         let whole = format!("한{}글", ANSWERS.concat());
         alice.press(&whole);
         alice.sees("한글");
-        // And where each byte comes by itself.
-        for byte in ANSWERS.concat().as_bytes() {
-            alice.press_bytes(&[*byte]);
+        // And where each byte comes by itself. (A control string has to go on in time.)
+        for answer in ANSWERS.iter().filter(|answer| answer.starts_with("\x1b[")) {
+            for byte in answer.as_bytes() {
+                alice.press_bytes(&[*byte]);
+            }
         }
         alice.press(&format!("\x1b[200~ and {}pasted\x1b[31m\x1b[38;5;12m\x1b[201~\r", ANSWERS.join("a ")));
         let pasted = format!("한글 and {}pasted", "a ".repeat(ANSWERS.len() - 1));
@@ -58,6 +70,22 @@ fn a_terminal_without_an_editor_sends_no_sequence_either() {
         alice.sees_join("bob");
         alice.press(&format!("한{}글\x1b[27;2;13~\r", ANSWERS.concat()));
         assert_eq!(bob.hears("alice", 1), ["한글"]);
+    }
+}
+
+#[test]
+fn what_is_typed_behind_an_answer_that_does_not_end_is_text() {
+    for unended in ["\x1b]11;rgb:1e1e", "\x1bP>|foot", "\u{9d}11;rgb:1e1e", "\x1b_Gi=31"] {
+        let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
+        alice.press(unended);
+        // No person types faster, and a terminal does not send the rest of an answer so late.
+        eventually("a key is text", PATIENCE, || {
+            sleep(Duration::from_millis(50));
+            alice.press("글");
+            alice.screen().contains("글")
+        });
+        alice.press("\x15한글\r");
+        assert_eq!(bob.hears("alice", 1), ["한글"], "{unended:?}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, PipeReader, PipeWriter, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -15,12 +16,12 @@ use rustix::stdio::dup2_stdin;
 use rustix::termios::{OptionalActions, tcsetattr};
 
 use super::editor_state::EditorShared;
-use super::key_filter::KeyFilter;
+use super::key_filter::{KeyFilter, STRING_PAUSE};
 use crate::app::output::is_ready;
 use crate::config::EditorMode;
 
-/// Time after which ESC is a key where it may be one, in nanoseconds.
-const ESCAPE_NS: i64 = 100_000_000;
+/// Time after which ESC is a key where it may be one.
+const ESCAPE_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that are read at once.
 const READ_BYTES: usize = 4_096;
 
@@ -100,7 +101,7 @@ struct Filtering {
 enum Woken {
     Closing,
     Ready,
-    /// Nothing came for [`ESCAPE_NS`].
+    /// Nothing came for as long as was waited.
     Quiet,
 }
 
@@ -108,14 +109,20 @@ impl Filtering {
     fn run(mut self) {
         let mut filter = KeyFilter::default();
         loop {
-            let held = filter.holds_key() && (self.mode == EditorMode::Vi || self.shared.is_searching());
-            let keys = match self.wait(PollFlags::IN, held.then_some(ESCAPE_NS)) {
+            let is_key = filter.holds_key() && (self.mode == EditorMode::Vi || self.shared.is_searching());
+            let pause = match (is_key, filter.is_in_string()) {
+                (true, _) => Some(ESCAPE_PAUSE),
+                (false, true) => Some(STRING_PAUSE),
+                (false, false) => None,
+            };
+            let keys = match self.wait(PollFlags::IN, pause) {
                 Woken::Closing => return,
-                Woken::Quiet => filter.release(),
+                Woken::Quiet if is_key => filter.release(),
+                Woken::Quiet => filter.give_up(),
                 Woken::Ready => match self.read() {
                     // The terminal is gone, and the editor's goes with this thread.
                     Ok(Some(bytes)) if bytes.is_empty() => return,
-                    Ok(bytes) => filter.feed(&bytes.unwrap_or_default()),
+                    Ok(bytes) => filter.feed(&bytes.unwrap_or_default(), Instant::now()),
                     Err(_) => return,
                 },
             };
@@ -155,8 +162,8 @@ impl Filtering {
     }
 
     /// Waits for the end, and for what the terminal has or the editor takes.
-    fn wait(&self, what: PollFlags, at_most_ns: Option<i64>) -> Woken {
-        let at_most = at_most_ns.map(|tv_nsec| Timespec { tv_sec: 0, tv_nsec });
+    fn wait(&self, what: PollFlags, at_most: Option<Duration>) -> Woken {
+        let at_most = at_most.and_then(|time| Timespec::try_from(time).ok());
         let other = if what == PollFlags::IN { self.terminal.as_fd() } else { self.editor.as_fd() };
         let mut polled = [PollFd::new(&self.closed, PollFlags::IN), PollFd::new(&other, what)];
         loop {

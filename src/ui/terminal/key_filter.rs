@@ -4,12 +4,20 @@
 //!
 //! Of an unknown sequence rustyline reads only the beginning, and takes the rest for text.
 
+use std::time::{Duration, Instant};
+
 use super::key_code;
 
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
-/// What ends a control string that began with a C1 control character.
+/// The C1 control character that ends a control string (ST).
 const STRING_ENDS: u8 = 0x9c;
+/// First byte of U+0080 to U+00BF in UTF-8, the C1 control characters among them.
+const LATIN: u8 = 0xc2;
+/// Time within which a terminal goes on with a control string: what comes later is typed.
+pub(crate) const STRING_PAUSE: Duration = Duration::from_millis(500);
+/// Time that is always between two keys of a person.
+const KEY_PAUSE: Duration = Duration::from_millis(20);
 const PASTE_BEGINS: &[u8] = b"[200~";
 const PASTE_ENDS: &[u8] = b"[201~";
 /// Bytes of a sequence that are looked at; no key has so many.
@@ -20,6 +28,8 @@ const KEPT_BYTES: usize = 64;
 enum State {
     #[default]
     Ground,
+    /// Behind [`LATIN`].
+    Latin,
     /// Behind ESC.
     Escape,
     /// In a control sequence, behind `ESC [`.
@@ -34,6 +44,10 @@ enum State {
     StringOrKey,
     /// In the number that begins an OSC, whose end tells it from a key with Alt and digits.
     Number,
+    /// In what may be a string of SOS, PM or APC, or a key with Alt and text: its end tells.
+    StringOrText,
+    /// Behind ESC there.
+    StringOrTextEscape,
     /// In a control string.
     String,
     /// Behind ESC in a control string.
@@ -61,12 +75,20 @@ pub(crate) struct KeyFilter {
     sequence: Vec<u8>,
     /// Whether another ESC came before it: some terminals send that for Alt.
     is_alt: bool,
-    /// Whether it began with a C1 control character in the place of ESC and another one.
-    is_c1: bool,
+    /// The byte before this one.
+    last: u8,
     /// The character so far that is not whole.
     partial: Vec<u8>,
     /// What was taken for keys since nothing followed it.
     released: Vec<u8>,
+    /// The moment of the bytes that were fed last.
+    fed_at: Option<Instant>,
+    /// The moment at which several characters of a control string came at once, or it began.
+    string_at: Option<Instant>,
+    /// What has come of the string since then, each character by itself.
+    typed: Vec<u8>,
+    /// Whether a control string was given up since nothing followed it.
+    is_cut: bool,
 }
 
 impl KeyFilter {
@@ -75,35 +97,112 @@ impl KeyFilter {
         Self { input: Input::Lines, ..Self::default() }
     }
 
-    /// What goes to the editor of these bytes.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
+    /// What goes to the editor of these bytes, which came at this moment.
+    pub(crate) fn feed(&mut self, bytes: &[u8], now: Instant) -> Vec<u8> {
         let mut keys = Vec::new();
         let released = std::mem::take(&mut self.released);
         // More bytes at once than a person types: the rest of a sequence that was cut.
         let goes_on = match released.as_slice() {
-            [_] => matches!(bytes, [b'[' | b']' | b'P' | b'_', _, ..]),
-            _ => matches!(bytes, [b' '..=b'?' | b'G', _, ..]),
+            [_] => matches!(bytes, [b'[' | b']' | b'P' | b'_' | b'X' | b'^', _, ..]),
+            [_, b']' | b'P', ..] => matches!(bytes, [b' '..=b'?', _, ..]),
+            _ => !released.is_empty() && ends_string(bytes),
         };
         for byte in released.into_iter().filter(|_| goes_on) {
             self.step(byte, &mut Vec::new());
         }
+        if std::mem::take(&mut self.is_cut) && ends_string(bytes) {
+            self.state = State::String;
+        }
+        self.part_typed(bytes, now, &mut keys);
         for byte in bytes {
             self.step(*byte, &mut keys);
+        }
+        if self.is_in_string() {
+            self.string_at.get_or_insert(now);
         }
         keys
     }
 
+    /// Parts what a person types from a control string that has not ended: it comes later, one
+    /// character at a time.
+    fn part_typed(&mut self, bytes: &[u8], now: Instant, keys: &mut Vec<u8>) {
+        let before = self.fed_at.replace(now);
+        let Some(since) = self.string_at.filter(|_| self.is_in_string()) else { return };
+        let has_passed = |time, since| now.saturating_duration_since(since) >= time;
+        let is_typed = before.is_some_and(|before| has_passed(KEY_PAUSE, before))
+            && str::from_utf8(bytes)
+                .is_ok_and(|text| text.chars().count() == 1 && !text.contains(char::is_control));
+        if has_passed(STRING_PAUSE, since) && (is_typed || !ends_string(bytes)) {
+            keys.extend(self.give_up());
+            self.is_cut = false;
+        } else if is_typed {
+            self.typed.extend(bytes);
+        } else if !matches!(bytes, [] | [_] | [ESCAPE, ..]) {
+            (self.string_at, self.typed) = (Some(now), Vec::new());
+        }
+    }
+
     /// Whether what was fed last may be a key, or the beginning of a sequence.
     pub(crate) fn holds_key(&self) -> bool {
-        matches!(self.state, State::Escape | State::StringOrKey) && self.input == Input::Keys
+        let is_key = match self.state {
+            State::Escape | State::StringOrKey => true,
+            State::StringOrText => self.sequence.len() == 1,
+            _ => false,
+        };
+        is_key && self.input == Input::Keys
+    }
+
+    /// Whether a control string has begun, or may have, and has not ended.
+    pub(crate) fn is_in_string(&self) -> bool {
+        let is_string = matches!(
+            self.state,
+            State::StringOrKey
+                | State::Number
+                | State::StringOrText
+                | State::StringOrTextEscape
+                | State::String
+                | State::StringEscape
+        );
+        is_string && self.input == Input::Keys
     }
 
     /// The key that was held, since nothing has followed it.
     pub(crate) fn release(&mut self) -> Vec<u8> {
-        let keys = self.held();
-        self.released.clone_from(&keys);
-        self.end();
+        self.released = self.held();
+        let mut keys = Vec::new();
+        self.key_and_text(&mut keys);
         keys
+    }
+
+    /// What a person has typed of a control string that is given up, since nothing has ended it.
+    pub(crate) fn give_up(&mut self) -> Vec<u8> {
+        if !matches!(self.state, State::String | State::StringEscape) {
+            return self.release();
+        }
+        let mut keys = Vec::new();
+        self.end_unended(&mut keys);
+        self.is_cut = true;
+        keys
+    }
+
+    /// A control string ends that nothing has ended; what a person has typed meanwhile is none of it.
+    fn end_unended(&mut self, keys: &mut Vec<u8>) {
+        let typed = std::mem::take(&mut self.typed);
+        self.end();
+        for byte in typed {
+            self.text(byte, keys);
+        }
+    }
+
+    /// Hands on what is held: a key with Alt, and the text behind it.
+    fn key_and_text(&mut self, keys: &mut Vec<u8>) {
+        let held = self.held();
+        let (key, text) = held.split_at(held.len().min(if self.is_alt { 3 } else { 2 }));
+        keys.extend(key);
+        self.end();
+        for byte in text {
+            self.text(*byte, keys);
+        }
     }
 
     /// What is held, as it came.
@@ -115,7 +214,8 @@ impl KeyFilter {
     fn end(&mut self) {
         self.state = State::Ground;
         self.sequence.clear();
-        (self.is_alt, self.is_c1) = (false, false);
+        self.typed.clear();
+        (self.is_alt, self.string_at) = (false, None);
     }
 
     /// A byte of a character. Lines that the terminal edits are judged where they are read.
@@ -146,10 +246,11 @@ impl KeyFilter {
 
     /// A C1 control character: ESC and another one in one byte (ECMA-48, section 5.3).
     fn c1(&mut self, byte: u8, keys: &mut Vec<u8>) {
-        let is_introducer = matches!(byte, 0x8f | 0x90 | 0x98 | 0x9b | 0x9d..=0x9f);
-        if is_introducer {
-            self.is_c1 = true;
-            self.introduce(byte - 0x40, keys);
+        self.state = State::Ground;
+        match byte {
+            0x8f | 0x9b => self.introduce(byte - 0x40, keys),
+            0x90 | 0x98 | 0x9d..=0x9f => self.state = State::String,
+            _ => {}
         }
     }
 
@@ -157,6 +258,9 @@ impl KeyFilter {
         if !matches!(byte, 0x80..=0xbf) {
             self.replace_partial(keys);
         }
+        let before = std::mem::replace(&mut self.last, byte);
+        // Behind another byte it may be one of a character.
+        let ends_string = byte == STRING_ENDS && (before < 0x80 || before == LATIN);
         match self.state {
             State::Ground if byte == ESCAPE => self.state = State::Escape,
             State::Ground
@@ -164,7 +268,14 @@ impl KeyFilter {
             {
                 self.c1(byte, keys);
             }
+            State::Ground if byte == LATIN => self.state = State::Latin,
             State::Ground => self.text(byte, keys),
+            State::Latin if matches!(byte, 0x80..=0x9f) => self.c1(byte, keys),
+            State::Latin => {
+                self.state = State::Ground;
+                self.text(LATIN, keys);
+                self.step(byte, keys);
+            }
             State::Escape if byte == ESCAPE => {
                 if self.is_alt {
                     keys.push(ESCAPE);
@@ -172,23 +283,39 @@ impl KeyFilter {
                 self.is_alt = self.input == Input::Keys;
             }
             State::Escape => self.introduce(byte, keys),
-            State::StringEscape if byte == b'\\' => self.end(),
+            State::StringEscape | State::StringOrTextEscape if byte == b'\\' => self.end(),
+            State::StringOrTextEscape => {
+                self.key_and_text(keys);
+                self.state = State::Escape;
+                self.step(byte, keys);
+            }
             // A string that is cut off by another sequence.
             State::StringEscape => {
-                self.end();
+                self.end_unended(keys);
                 self.state = State::Escape;
                 self.step(byte, keys);
             }
             State::String if byte == ESCAPE => self.state = State::StringEscape,
-            State::String if byte == BELL || byte == STRING_ENDS && self.is_c1 => self.end(),
-            State::String if byte >= b' ' => {}
+            State::String if byte == BELL || ends_string => self.end(),
+            State::StringOrText if byte == ESCAPE => self.state = State::StringOrTextEscape,
+            State::StringOrText if ends_string => self.end(),
+            State::StringOrText if byte < b' ' || byte == 0x7f => {
+                self.key_and_text(keys);
+                self.step(byte, keys);
+            }
+            State::StringOrText => self.keep_text(byte),
+            State::String if byte >= b' ' && byte != 0x7f => {}
+            State::String => {
+                self.end_unended(keys);
+                self.step(byte, keys);
+            }
             State::StringOrKey => self.begin_string(byte, keys),
             State::Number if byte == b';' => self.state = State::String,
             State::Number if byte.is_ascii_digit() => self.keep(byte),
             State::Number if byte != ESCAPE => {
                 keys.append(&mut self.held());
                 self.end();
-                keys.push(byte);
+                self.step(byte, keys);
             }
             _ if byte == ESCAPE => {
                 self.end();
@@ -204,7 +331,7 @@ impl KeyFilter {
             State::Keypad if byte.is_ascii_digit() => self.keep(byte),
             State::Keypad | State::Console => self.end_sequence(byte, keys),
             State::Control => self.control(byte, keys),
-            State::Number | State::String | State::Data(_) | State::Charset => self.end(),
+            State::Number | State::Data(_) | State::Charset => self.end(),
         }
     }
 
@@ -212,6 +339,11 @@ impl KeyFilter {
         if self.sequence.len() < KEPT_BYTES {
             self.sequence.push(byte);
         }
+    }
+
+    /// A byte of what may be text; a person types less than a string has.
+    fn keep_text(&mut self, byte: u8) {
+        if self.sequence.len() < KEPT_BYTES { self.sequence.push(byte) } else { self.state = State::String }
     }
 
     /// The byte behind ESC.
@@ -222,6 +354,7 @@ impl KeyFilter {
             b'O' => State::Keypad,
             b']' | b'P' | b'_' | b'X' | b'^' if is_text => State::String,
             b']' | b'P' | b'_' => State::StringOrKey,
+            b'X' | b'^' => State::StringOrText,
             b' '..=b'/' if is_text => State::Charset,
             _ => State::Ground,
         };
@@ -246,6 +379,7 @@ impl KeyFilter {
         self.state = match (self.sequence.as_slice(), byte) {
             (b"]", b'0'..=b'9') => State::Number,
             (b"P", b' '..=b'?') | (b"_", b'G') => State::String,
+            (b"_", b' '..=b'~' | 0x80..) => State::StringOrText,
             _ => {
                 keys.append(&mut self.held());
                 self.end();
@@ -296,12 +430,18 @@ impl KeyFilter {
     }
 }
 
+/// Whether bytes that came at once have the end of a control string.
+fn ends_string(bytes: &[u8]) -> bool {
+    let is_end = |pair: &[u8]| matches!(pair, [ESCAPE, b'\\'] | [LATIN, STRING_ENDS] | [_, BELL]);
+    bytes.windows(2).any(is_end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Answers and reports, and sequences of keys that the editor cannot use.
-    const DROPPED: [&str; 24] = [
+    const DROPPED: [&str; 34] = [
         "\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\",
         "\x1b]10;rgb:ffff/ffff/ffff\x07",
         "\x1b]4;1;rgb:cd/00/00\x1b\\",
@@ -314,6 +454,16 @@ mod tests {
         "\x1bP>|foot(1.16.2)\x1b\\",
         "\x1bP1$r0m\x1b\\",
         "\x1b_Gi=31;OK\x1b\\",
+        "\x1bXany string\x1b\\",
+        "\x1b^a private message\x1b\\",
+        "\x1b_an application's\x1b\\",
+        "\u{9d}11;rgb:1e1e/1e1e/1e1e\u{9c}",
+        "\u{9d}2;ㅜㅜ\x07",
+        "\u{90}>|foot(1.16.2)\u{9c}",
+        "\u{98}any string\u{9c}",
+        "\u{9e}a private message\u{9c}",
+        "\u{9f}an application's\u{9c}",
+        "\u{9b}?62;22;52c",
         "\x1b[?1u",
         "\x1b[?997;1n",
         "\x1b[0n",
@@ -332,7 +482,8 @@ mod tests {
     fn keys(bytes: &str) -> String {
         let of = |pieces: &[&[u8]]| {
             let mut filter = KeyFilter::default();
-            let keys: Vec<u8> = pieces.iter().flat_map(|piece| filter.feed(piece)).collect();
+            let now = Instant::now();
+            let keys: Vec<u8> = pieces.iter().flat_map(|piece| filter.feed(piece, now)).collect();
             String::from_utf8(keys).unwrap()
         };
         let bytes = bytes.as_bytes();
@@ -358,7 +509,7 @@ mod tests {
     fn lines_that_the_terminal_edits_have_no_sequence_at_all() {
         let mut filter = KeyFilter::of_lines();
         let typed = format!("안{}\x1b[A\x1b[201~녕\n", DROPPED.concat());
-        assert_eq!(String::from_utf8(filter.feed(typed.as_bytes())).unwrap(), "안녕\n");
+        assert_eq!(String::from_utf8(filter.feed(typed.as_bytes(), Instant::now())).unwrap(), "안녕\n");
     }
 
     #[test]
@@ -384,7 +535,6 @@ mod tests {
             "\x1b가",
             "\x1b]x",
             "\x1bPx",
-            "\x1b_x",
             "\x1b]12 apples",
         ] {
             assert_eq!(keys(&format!("a{key}")), format!("a{key}"), "{key:?}");
@@ -448,12 +598,15 @@ mod tests {
             (b"a\x9d11;rgb:0/0/0\x9cb", "ab"),
             (b"a\x90>|foot\x9cb", "ab"),
             (b"a\x84b", "ab"),
-            ("a가\u{9b}b".as_bytes(), "a가\u{9b}b"),
+            ("a가\u{9b}?1cb\u{85}\u{e9}".as_bytes(), "a가b\u{e9}"),
+            ("a\u{9d}2;ㅜㅜ\u{9c}b".as_bytes(), "ab"),
+            (b"a\x98any\x9cb\x9eany\x9cc\x9fany\x9cd", "abcd"),
+            ("\x1b]1가".as_bytes(), "\x1b]1가"),
         ] {
             for at in 0..=bytes.len() {
                 let (before, after) = bytes.split_at(at);
                 let mut filter = KeyFilter::default();
-                let keys = [filter.feed(before), filter.feed(after)];
+                let keys = [filter.feed(before, Instant::now()), filter.feed(after, Instant::now())];
                 for keys in &keys {
                     assert!(str::from_utf8(keys).is_ok(), "{bytes:?} cut at {at}");
                 }
@@ -461,7 +614,7 @@ mod tests {
             }
         }
         let mut lines = KeyFilter::of_lines();
-        assert_eq!(lines.feed(b"caf\xe9\n"), b"caf\xe9\n", "refused where the line is read");
+        assert_eq!(lines.feed(b"caf\xe9\n", Instant::now()), b"caf\xe9\n", "refused where the line is read");
     }
 
     #[test]
@@ -470,15 +623,69 @@ mod tests {
             [("\x1b", "[27;2;13~"), ("\x1b", "]11;rgb:0/0/0\x07"), ("\x1b]", "11;rgb:0/0/0\x07")]
         {
             let mut filter = KeyFilter::default();
-            assert_eq!(filter.feed(first.as_bytes()), b"");
+            assert_eq!(filter.feed(first.as_bytes(), Instant::now()), b"");
             assert!(filter.holds_key());
             assert_eq!(filter.release(), first.as_bytes());
-            let late = filter.feed(rest.as_bytes());
+            let late = filter.feed(rest.as_bytes(), Instant::now());
             assert!([&b"\x1b\r"[..], b""].contains(&late.as_slice()), "{late:?}");
         }
         let mut filter = KeyFilter::default();
-        filter.feed(b"\x1b");
+        filter.feed(b"\x1b", Instant::now());
         filter.release();
-        assert_eq!(filter.feed("가".as_bytes()), "가".as_bytes());
+        assert_eq!(filter.feed("가".as_bytes(), Instant::now()), "가".as_bytes());
+    }
+
+    /// What goes to the editor where these pieces come so many milliseconds after one another, and
+    /// nothing for long after the last.
+    fn in_time(pieces: &[(u64, &str)]) -> String {
+        let mut filter = KeyFilter::default();
+        let (mut now, mut keys) = (Instant::now(), Vec::new());
+        for (pause_ms, piece) in pieces {
+            let pause = Duration::from_millis(*pause_ms);
+            if pause >= STRING_PAUSE && filter.is_in_string() {
+                keys.extend(filter.give_up());
+            }
+            now += pause;
+            keys.extend(filter.feed(piece.as_bytes(), now));
+        }
+        if filter.is_in_string() {
+            keys.extend(filter.give_up());
+        }
+        String::from_utf8(keys).unwrap()
+    }
+
+    #[test]
+    fn what_a_person_types_behind_a_string_that_does_not_end_is_never_lost() {
+        for unended in ["\x1b]11;rgb:1e1e", "\x1bP>|foot", "\x1b_Gi=31", "\u{9d}11;rgb:1e1e", "\u{9f}any"] {
+            for (typed, keys) in [
+                (&[(600, "한"), (90, "글"), (90, "\r")][..], "한글\r"),
+                (&[(600, "한글"), (90, "\r")], "한글\r"),
+                // Before it is clear that the string does not go on.
+                (&[(90, "a"), (90, "b"), (90, "\r")], "ab\r"),
+                (&[(90, "a"), (90, "b")], "ab"),
+                (&[(90, "a"), (90, "\x1b[D"), (90, "b")], "a\x1b[Db"),
+                (&[(90, "a"), (150, "b"), (150, "c"), (150, "d"), (90, "e"), (90, "f")], "abcdef"),
+                // The rest of the string, early and late.
+                (&[(90, "/1e1e"), (90, "/1e1e\x1b\\"), (90, "a")], "a"),
+                (&[(600, "/1e1e/1e1e\x1b\\"), (90, "a")], "a"),
+                (&[(600, "\x1b[200~a\x1b[201~")], "\x1b[200~a\x1b[201~"),
+            ] {
+                let pieces = [&[(0, unended)], typed].concat();
+                assert_eq!(in_time(&pieces), keys, "{unended:?} {typed:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_with_alt_that_may_begin_a_string_is_one_where_no_string_comes() {
+        for key in ["\x1bX", "\x1b^", "\x1b_", "\x1b]", "\x1bP", "\x1b\x1bX"] {
+            for text in ["", "x", "가나", "x\r", "x\x1b[D"] {
+                let expected = format!("{key}{text}");
+                assert_eq!(in_time(&[(0, key), (0, text)]), expected, "{key:?} {text:?} at once");
+                assert_eq!(in_time(&[(0, key), (600, text)]), expected, "{key:?} {text:?} later");
+            }
+        }
+        let long = "x".repeat(KEPT_BYTES);
+        assert_eq!(in_time(&[(0, "\x1bX"), (0, &long), (0, "y\x1b\\"), (0, "z")]), "z");
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mio::Waker;
 
@@ -34,7 +35,7 @@ impl<R: Read> Read for TypedInput<R> {
             let read = self.input.read(buffer)?;
             let Some(filter) = self.filter.as_mut().filter(|_| read > 0) else { return Ok(read) };
             // Never more than was read.
-            let text = filter.feed(buffer.get(..read).unwrap_or_default());
+            let text = filter.feed(buffer.get(..read).unwrap_or_default(), Instant::now());
             if let Some(room) = buffer.get_mut(..text.len()).filter(|room| !room.is_empty()) {
                 room.copy_from_slice(&text);
                 return Ok(text.len());
