@@ -288,3 +288,48 @@ fn verbatim(roff: &mut Roff, heading: &str, text: &str) {
     }
     roff.control("fi", []);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tree;
+
+    /// The words of the call of rsachat in an example, as a shell gives them.
+    fn words(example: &str) -> Vec<String> {
+        let call = example.find("rsachat ").map_or(example, |at| &example[at..]);
+        let (mut words, mut quote) = (vec![String::new()], None);
+        for letter in call.chars() {
+            match (letter, quote) {
+                ('|' | '>' | '<', None) => break,
+                (' ', None) => words.push(String::new()),
+                ('\'', None) => quote = Some(letter),
+                (letter, Some(open)) if letter == open => quote = None,
+                (letter, _) => words.iter_mut().last().unwrap().push(letter),
+            }
+        }
+        let fingerprint = format!("SHA256:{}", "A".repeat(43));
+        let whole = words.into_iter().filter(|word| !word.is_empty());
+        whole.map(|word| if word.contains('…') { fingerprint.clone() } else { word }).collect()
+    }
+
+    fn check(command: &Command) -> usize {
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples = after.split_once(EXAMPLES_HEADING).map_or("", |(_, examples)| examples);
+        let rows: Vec<_> = examples.lines().filter(|row| row.contains("rsachat ")).collect();
+        for row in &rows {
+            let read = tree().try_get_matches_from(words(row));
+            assert!(read.is_ok(), "{row}: {}", read.unwrap_err());
+        }
+        rows.len() + command.get_subcommands().map(check).sum::<usize>()
+    }
+
+    #[test]
+    fn every_example_of_a_help_is_understood() {
+        let checked = check(&tree());
+        assert!(checked > 60, "{checked}");
+        for row in MAIN_EXAMPLES.lines() {
+            let read = tree().try_get_matches_from(words(row));
+            assert!(read.is_ok(), "{row}: {}", read.unwrap_err());
+        }
+    }
+}

@@ -64,7 +64,7 @@ Examples:
   rsachat recv --listen 8002 >> messages.log
   rsachat recv --from alice --exec ./handle
   rsachat recv --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'
-  rsachat recv --exec 'df -h' --exec-timeout 10s --reply
+  rsachat recv --listen 8002 --exec 'df -h' --exec-timeout 10s --reply
   rsachat recv --listen 127.0.0.1:8000 --wire oaep")]
 pub(crate) struct RecvArgs {
     /// Wait for callers: a port, `host:port` (every address of that host)
@@ -85,7 +85,7 @@ pub(crate) struct RecvArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "pin")]
     from: Option<String>,
     /// Also accept messages from peers that are not in your book yet
-    #[arg(long, conflicts_with_all = ["pin", "from"])]
+    #[arg(long, requires = "way", conflicts_with_all = ["pin", "from"])]
     accept_new: bool,
     /// Exit after this many messages
     #[arg(long, value_name = "N", value_parser = args::at_least_one)]
@@ -98,7 +98,7 @@ pub(crate) struct RecvArgs {
     #[arg(long, value_name = "TIME", requires = "exec", value_parser = args::duration)]
     exec_timeout: Option<Duration>,
     /// Send the command's standard output back as one message, if it exits with 0
-    #[arg(long, requires = "exec")]
+    #[arg(long, requires_all = ["exec", "way"])]
     reply: bool,
     /// Allow this many peers to be connected at once [default: 1024]
     #[arg(long, value_name = "N", requires = "listen", value_parser = args::peers)]
@@ -158,8 +158,8 @@ fn take(
     format: OutputFormat,
 ) -> Result<u8, AppError> {
     let usage = |what: &str| AppError::new(code::USAGE, what);
-    if args.reply || args.accept_new || args.protocol()? != Protocol::Native {
-        let what = "--reply, --accept-new and --wire need --listen or --connect";
+    if args.protocol()? != Protocol::Native {
+        let what = "--wire needs --listen or --connect";
         return Err(usage(what).hint("give --listen ADDR or --connect NAME"));
     }
     let from = match policy {
