@@ -53,11 +53,12 @@ impl Peer {
     }
 }
 
-/// Hints about the raw wire that were shown on a connection, each once.
+/// Hints about texts of ours that were shown on a connection, each once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum HintsShown {
     None,
     NoReceipts,
+    KeepsNothing,
 }
 
 /// One connection of a chat.

@@ -6,7 +6,7 @@
 use super::outbox::WithdrawalReason;
 use crate::chat::Chat;
 use crate::chat::addressee::Echo;
-use crate::chat::conversation::{Conversation, Peer};
+use crate::chat::conversation::{Conversation, HintsShown, Peer};
 use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, ReturnCause};
 use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage, UnopenedStore};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
@@ -482,7 +482,26 @@ impl Chat {
         }
         let name = self.name_of_key(peer);
         self.effects.info(Info::Delivery(DeliveryInfo::GoesOut { name, fingerprint: peer, count }));
+        self.hint_at_loss(conn);
         self.drain(conn);
+    }
+
+    /// Says, once for each connection, that a text of ours to a chosen peer is not sent again from
+    /// here on: its program keeps nothing.
+    pub(crate) fn hint_at_loss(&mut self, conn: ConnId) {
+        let Some(conversation) = self.conversations.get(conn) else { return };
+        let Some(peer) = conversation.peer.as_ref().map(|peer| peer.id) else { return };
+        let is_kept = !conversation.is_lasting() || conversation.session.is_durable();
+        let name = conversation.name();
+        if is_kept || self.can_keep_for(peer).is_none() || !self.is_chosen(peer) {
+            return;
+        }
+        if let Some(conversation) = self.conversations.get_mut(conn)
+            && conversation.hints == HintsShown::None
+        {
+            conversation.hints = HintsShown::KeepsNothing;
+            self.effects.info(Info::Delivery(DeliveryInfo::KeepsNothing { name }));
+        }
     }
 
     /// Reports how far messages to a connected peer are.

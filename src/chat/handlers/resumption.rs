@@ -4,7 +4,7 @@
 use crate::chat::Chat;
 use crate::chat::conversation::Peer;
 use crate::chat::kept::{AfterCommit, Agreement, OnDisk, PairStage};
-use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
+use crate::chat::notice::{DeliveryWarning, Warning};
 use crate::chat::redial::Redialling;
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
@@ -26,10 +26,6 @@ impl Chat {
         let (is_durable, is_chosen) = (conversation.session.is_durable(), self.is_chosen(PeerId::Key(peer)));
         let Some(kept) = &mut self.kept else { return };
         if !is_durable {
-            if is_chosen {
-                let name = self.name_of_key(peer);
-                self.effects.info(Info::Delivery(DeliveryInfo::KeepsNothing { name }));
-            }
             return self.send_kept_before(conn, peer);
         }
         if !is_chosen {

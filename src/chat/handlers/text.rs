@@ -323,6 +323,7 @@ impl Chat {
                     self.remember_own(peer, text);
                 }
                 self.hint_at_receipts(conn);
+                self.hint_at_loss(conn);
                 self.probe_reading(conn);
             }
             Err(error) => {

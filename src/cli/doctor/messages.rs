@@ -1,7 +1,7 @@
 //! Check of the store of messages: whether it can be opened, what waits in it, and what was lost
 //! with a damaged one.
 
-use super::report::Finding;
+use super::report::{Finding, FindingStatus};
 use crate::app::error::code;
 use crate::crypto::Identity;
 use crate::delivery::Pair;
@@ -13,17 +13,21 @@ const LEAST_ROOM: u64 = 128 * 1024;
 /// The findings about the store of a home.
 pub(super) fn check_messages(home: &Home, own: &Identity) -> Vec<Finding> {
     let room = rustix::fs::statvfs(home.path()).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    let full = room.filter(|room| *room < LEAST_ROOM).map(|room| {
-        let text = format!("{} KiB are left on the disk of {}", room / 1024, quoted(home.path()));
-        Finding::problem(code::MACHINE, "store", text).hint("make room: until then no messages are kept")
-    });
+    let store = match (check_store(home, own), room.filter(|room| *room < LEAST_ROOM)) {
+        (found, Some(room)) if found.status == FindingStatus::Ok => {
+            let full = format!("{} KiB are left on the disk of {}", room / 1024, quoted(home.path()));
+            Finding::problem(code::MACHINE, "store", format!("{full}; {}", found.text))
+                .hint("make room: until then no messages are kept")
+        }
+        (found, _) => found,
+    };
     let damaged = MessageStore::damaged(home).into_iter().map(|path| {
         let text = format!("{} is a damaged store that was put aside", quoted(&path));
         let hint = "what waited in it was not sent, and what was received and not shown is in it: ask those \
                     who wrote, send again, then remove the file";
         Finding::warning("store", text).hint(hint)
     });
-    full.into_iter().chain([check_store(home, own)]).chain(damaged).collect()
+    std::iter::once(store).chain(damaged).collect()
 }
 
 fn check_store(home: &Home, own: &Identity) -> Finding {

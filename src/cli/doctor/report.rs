@@ -19,7 +19,7 @@ pub(crate) enum FindingStatus {
 pub(crate) struct Finding {
     pub(crate) status: FindingStatus,
     subject: &'static str,
-    text: String,
+    pub(crate) text: String,
     hints: Vec<String>,
 }
 
