@@ -315,8 +315,8 @@ pub(crate) enum ChangeReply {
         name: String,
         fingerprint: Fingerprint,
     },
-    /// The name that a peer gives itself is another.
-    Claimed,
+    /// What nobody asked for and is not told: the name that a peer gives itself, an address to try.
+    Unasked,
     /// Blocks of these keys, whose writing had failed, once more.
     Retried {
         blocks: Vec<Fingerprint>,
@@ -337,7 +337,7 @@ impl ChangeReply {
             | Self::Named { fingerprint, .. }
             | Self::Chosen { fingerprint, .. } => vec![*fingerprint],
             Self::Retried { blocks } => blocks.clone(),
-            Self::Claimed => Vec::new(),
+            Self::Unasked => Vec::new(),
         }
     }
 

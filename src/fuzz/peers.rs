@@ -83,7 +83,7 @@ fn changed(choices: &mut Choices<'_>) {
             break;
         }
         let fingerprint = key(choices);
-        let change = match choices.below(12) {
+        let change = match choices.below(13) {
             0 => Change::Meet { fingerprint, name: name(choices), address: None },
             1 => Change::Meet { fingerprint, name: name(choices), address: Some(address(choices)) },
             2 => Change::Verify { fingerprint },
@@ -98,7 +98,8 @@ fn changed(choices: &mut Choices<'_>) {
             },
             8 => Change::Rename { fingerprint, name: name(choices) },
             9 => Change::Claim { fingerprint, claim: name(choices) },
-            10 => Change::Rekey { fingerprint, new: key(choices) },
+            10 => Change::TryAt { fingerprint, address: address(choices) },
+            11 => Change::Rekey { fingerprint, new: key(choices) },
             _ => {
                 met_changed(&mut met, fingerprint, choices);
                 continue;

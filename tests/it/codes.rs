@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::support::{Home, PATIENCE, Process, held_address};
+use crate::support::{Home, PATIENCE, Process, eventually, held_address};
 
 /// What the peer does.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +100,7 @@ fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_addres
             owner
         });
         let send = |args: &[&str]| alice.run(&[&["send"], args].concat(), Stdio::null());
-        let nowhere = "no address is known for bob, who gets them when you are connected";
+        let nowhere = "no address is known for bob; what waits goes out when bob calls you";
         send(&["bob", "--keep", "-m", "one"]).ends_saying(6, nowhere);
         send(&["bob", "-m", "not kept"]).ends_saying(1, "no address is known for bob; write HOST:PORT");
         send(&["127.0.0.1:1", "--keep", "-m", "to whom?"]).ends_saying(1, "only for peers in your book");
@@ -181,6 +181,32 @@ fn a_peer_that_is_not_in_the_book_is_a_failure_and_no_bad_usage_at_every_command
 }
 
 #[test]
+fn an_address_at_which_nobody_answered_is_called_again_for_what_waits_unless_another_key_was_there() {
+    for is_served in [false, true] {
+        let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
+        alice.private("peers", format!("# rsachat peer book 2\nbob {} verified\n", bob.fingerprint()));
+        let book = || std::fs::read_to_string(alice.file("peers")).unwrap();
+        let _owner = owner_of(&alice, is_served);
+        let send = |args: &[&str]| alice.run(&[&["send"], args].concat(), Stdio::null());
+        let (_hana, hers) = Process::listening("하나");
+        let mut refused = send(&[&hers, "--to", "bob", "--keep", "-m", "one"]);
+        assert_eq!(refused.ends(), 6, "{}", refused.complaints());
+        assert!(!book().contains(&hers), "{}", book());
+        send(&["--flush"])
+            .ends_saying(6, "no address is known for bob; what waits goes out when bob calls you");
+        let (socket, at) = held_address();
+        send(&[&at, "--to", "bob", "--keep", "-m", "two"]).ends_saying(6, "cannot reach ");
+        eventually("the address is in the book", PATIENCE, || book().contains(&at));
+        drop(socket);
+        let recv = ["recv", "--listen", &at, "--accept-new", "--count", "2"];
+        let (mut recv, _) = bob.run(&recv, Stdio::null()).and_where();
+        // Who leaves at once has all of it.
+        assert_eq!((send(&["--flush"]).ends(), recv.ends()), (0, 0), "served: {is_served}");
+        assert_eq!(recv.output(), "one\ntwo\n");
+    }
+}
+
+#[test]
 fn why_a_peer_is_not_reached_is_said_in_the_same_words_with_an_owner_and_without_one() {
     let bob = Home::with_key("bob", "test-2.pem");
     let (_socket, at) = held_address();
@@ -204,7 +230,7 @@ fn why_a_peer_is_not_reached_is_said_in_the_same_words_with_an_owner_and_without
         (code, said.replace(&alice.path().display().to_string(), "HOME"))
     };
     let unreachable = format!("cannot reach {at}: connection refused");
-    let nowhere = "no address is known for ann, who gets them when you are connected";
+    let nowhere = "no address is known for ann; what waits goes out when ann calls you";
     for (args, code, words) in [
         (&["send", "bob", "--keep", "-m", "x"][..], 6, &[&*unreachable, "2 messages are kept"][..]),
         (&["send", "ann", "--keep", "-m", "x"], 6, &[nowhere, "2 messages are kept"]),

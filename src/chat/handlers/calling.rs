@@ -8,14 +8,14 @@ use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Warning};
 use crate::chat::types::{
-    AcceptPolicy, DialOptions, DialOutcome, KeyFor, KeyReplacement, KeygenCause, ListenOptions, Origin,
-    PeerId, Protocol,
+    AcceptPolicy, ChangeReply, DialOptions, DialOutcome, KeyFor, KeyReplacement, KeygenCause, ListenOptions,
+    Origin, PeerId, Protocol,
 };
 use crate::chat::{Chat, Dial, Listener, WaitingCommand};
 use crate::crypto::Fingerprint;
 use crate::ids::{DialId, FaceId, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
-use crate::peers::book::Trust;
+use crate::peers::book::{Change, Trust};
 use crate::peers::name::Name;
 use crate::session::CloseReason;
 use crate::wire::ByeReason;
@@ -27,11 +27,16 @@ impl Chat {
         self.give_back(&self.label_of(&dial.options), &dial.waiting);
     }
 
-    /// Ends a call that nobody answered: a chosen peer that was called stays addressed, away.
+    /// Ends a call that nobody answered: a chosen peer that was called stays addressed, away. If
+    /// something waits for it, the address is tried again for that.
     pub(crate) fn give_up_call(&mut self, call: &Addressee, options: &DialOptions) {
-        match self.callee(options) {
-            Some((key, name)) => self.conversations.readdress(call, &Addressee::Peer(PeerId::Key(key), name)),
-            None => self.conversations.give_up(call),
+        let Some((fingerprint, name)) = self.callee(options) else {
+            return self.conversations.give_up(call);
+        };
+        self.conversations.readdress(call, &Addressee::Peer(PeerId::Key(fingerprint), name));
+        let address = options.target.clone();
+        if self.waiting_to(fingerprint, u64::MAX) > 0 && self.book.by_address(&address).is_none() {
+            self.change_book(vec![Change::TryAt { fingerprint, address }], ChangeReply::Unasked);
         }
     }
 

@@ -417,7 +417,7 @@ impl Chat {
             changes.push(Change::Verify { fingerprint });
         }
         let reply = if changes.is_empty() {
-            ChangeReply::Claimed
+            ChangeReply::Unasked
         } else {
             ChangeReply::Remembered { name: name.to_string(), fingerprint }
         };

@@ -377,7 +377,7 @@ impl Chat {
     fn say_changed(&mut self, reply: ChangeReply) {
         match reply {
             ChangeReply::Remembered { .. } => self.not_remembered = None,
-            ChangeReply::Retried { .. } | ChangeReply::Claimed => {}
+            ChangeReply::Retried { .. } | ChangeReply::Unasked => {}
             ChangeReply::Chosen { fingerprint, .. } => drop(self.update_trust_level(fingerprint)),
             ChangeReply::Verified { name, fingerprint } => {
                 self.update_trust_level(fingerprint);
@@ -452,7 +452,7 @@ impl Chat {
                 (old, UnsavedChange::Named)
             }
             // Nobody asked for it, and it holds as long as the program runs.
-            ChangeReply::Claimed => return,
+            ChangeReply::Unasked => return,
             // It was said already, and is said once more at the end.
             ChangeReply::Retried { .. } if self.shutdown.is_none() => return,
             ChangeReply::Retried { .. } => {

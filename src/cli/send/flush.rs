@@ -54,7 +54,9 @@ pub(super) fn flush(
             break 0;
         }
         left = waiting.or(left);
-        if left.is_some() && Instant::now() >= until || !is_called && called.is_empty() {
+        // Who leaves may have shown everything: what is left then is asked for first.
+        let is_nobody_left = !is_called && called.is_empty() && waiting.is_some();
+        if left.is_some() && Instant::now() >= until || is_nobody_left {
             break code::QUEUED;
         }
         let events = match client.wait(left.map(|_| until)) {

@@ -38,12 +38,17 @@ pub(super) fn not_received(waiting: usize, before: usize, delivered: usize) -> S
     } else {
         String::new()
     };
-    let of_delivered = match delivered {
-        0 => String::new(),
-        1 if waiting == 1 => ": it is delivered, and not acknowledged".to_owned(),
-        _ => format!("; {delivered} of them delivered, and not acknowledged"),
+    let (not_received, of_delivered) = match delivered {
+        0 => (" and not received yet", String::new()),
+        1 if waiting == 1 => ("", ": it is delivered, and nobody has seen it yet".to_owned()),
+        _ if delivered == waiting => ("", ": all are delivered, and nobody has seen them yet".to_owned()),
+        1 => (" and not received yet", "; 1 of them is delivered, and nobody has seen it yet".to_owned()),
+        _ => {
+            let delivered = format!("; {delivered} of them are delivered, and nobody has seen them yet");
+            (" and not received yet", delivered)
+        }
     };
-    format!("{what} kept in the home and not received yet{of_before}{of_delivered}")
+    format!("{what} kept in the home{not_received}{of_before}{of_delivered}")
 }
 
 /// Tells that messages wait for a peer that is blocked, whom nobody calls, and what helps.
@@ -62,7 +67,5 @@ pub(super) fn warn(message: String, format: OutputFormat) {
 /// What becomes of messages that are kept for a peer that cannot be called.
 pub(super) fn no_address(peer: &PeerEntry) -> String {
     let name = &peer.name;
-    format!(
-        "no address is known for {name}, who gets them when you are connected: when {name} calls you (rsachat serve)"
-    )
+    format!("no address is known for {name}; what waits goes out when {name} calls you (rsachat serve)")
 }

@@ -89,6 +89,8 @@ pub enum Change {
     Forget { fingerprint: Fingerprint },
     /// Move an address to a key, from the peer that had it, as the one that was good last.
     Address { fingerprint: Fingerprint, address: Target },
+    /// Add an address that the user named for a key, and that nobody has: the last to be tried.
+    TryAt { fingerprint: Fingerprint, address: Target },
     /// Write down where the name of a host led when its peer answered there.
     Resolve { fingerprint: Fingerprint, address: Target, to: Target },
     /// Rename a peer, with a number if that name, or one like it, is taken.
@@ -135,6 +137,7 @@ impl Change {
             | Self::Unblock { fingerprint }
             | Self::Forget { fingerprint }
             | Self::Address { fingerprint, .. }
+            | Self::TryAt { fingerprint, .. }
             | Self::Resolve { fingerprint, .. }
             | Self::Rename { fingerprint, .. }
             | Self::Claim { fingerprint, .. }
@@ -430,6 +433,10 @@ impl Book {
                 ChangeOutcome::Changed
             }
             Change::Address { fingerprint, address } => self.move_address(fingerprint, address),
+            Change::TryAt { fingerprint, address } => match self.by_address(address) {
+                Some(_) => ChangeOutcome::Same,
+                None => self.edit(fingerprint, |peer| peer.addresses.insert(0, address.clone())),
+            },
             Change::Resolve { fingerprint, address, to } => self.resolve(fingerprint, address, to),
             Change::Rename { fingerprint, name } => {
                 let name = self.free_name(name, fingerprint);
