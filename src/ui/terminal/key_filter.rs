@@ -185,7 +185,7 @@ impl KeyFilter {
         keys
     }
 
-    /// A control string ends that nothing has ended; what a person has typed meanwhile is none of it.
+    /// End of a control string without its last byte; what was typed meanwhile is none of it.
     fn end_unended(&mut self, keys: &mut Vec<u8>) {
         let typed = std::mem::take(&mut self.typed);
         self.end();
