@@ -256,6 +256,8 @@ pub const HISTORY_AHEAD: usize = 4_096;
 pub const STORE_RETRY_MS: u64 = 5_000;
 /// Messages that wait for one peer, at most.
 pub const OUTBOX_MESSAGES: usize = 10_000;
+/// The same with those that were taken back and whose numbers the peer is yet to hear of.
+pub const OUTBOX_ROWS: usize = 2 * OUTBOX_MESSAGES;
 /// Bytes of the texts that wait for one peer, at most.
 pub const OUTBOX_BYTES: usize = 16 * 1024 * 1024;
 /// Time in which new counts of a pair are looked at together, in milliseconds: an hour.

@@ -502,11 +502,23 @@ impl Chat {
         kept.flat_map(|kept| kept.ledger.waiting(peer)).map(|message| message.seq).collect()
     }
 
-    /// Number of messages of ours to a peer, but for these, whose time passed in this session.
-    #[must_use]
-    pub fn expired_to(&self, peer: Fingerprint, but_for: &[u64]) -> usize {
+    /// Number of those messages whose time passed in this session, of those that count.
+    pub fn expired_to(&self, peer: Fingerprint, counts: impl Fn(u64) -> bool) -> usize {
         let expired = self.kept.iter().flat_map(|kept| &kept.expired);
-        expired.filter(|(to, number)| *to == peer && !but_for.contains(number)).count()
+        expired.filter(|(to, number)| *to == peer && counts(*number)).count()
+    }
+
+    /// Number that the next message of ours to a peer gets.
+    #[must_use]
+    pub fn next_number_to(&self, peer: Fingerprint) -> u64 {
+        self.kept.as_ref().map_or(1, |kept| kept.ledger.next_number(peer))
+    }
+
+    /// Highest numbers of ours that a peer has on disk and has shown, while it is connected.
+    #[must_use]
+    pub fn progress_with(&self, peer: Fingerprint) -> Option<(u64, u64)> {
+        self.conversations.open_with(PeerId::Key(peer))?;
+        self.kept.as_ref()?.ledger.progress(peer)
     }
 
     /// Number of those messages that are on the disk of the peer.

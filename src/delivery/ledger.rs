@@ -184,7 +184,9 @@ impl Ledger {
         }
         let mut out = self.outbound(peer);
         let entry = self.pairs.entry(peer).or_default();
-        if entry.pair.outbox.len() >= limits::OUTBOX_MESSAGES
+        // What was taken back leaves a row, while its number is to be accounted for.
+        if entry.texts >= limits::OUTBOX_MESSAGES
+            || entry.pair.outbox.len() >= limits::OUTBOX_ROWS
             || entry.bytes + text.len() > limits::OUTBOX_BYTES
         {
             return Err(EnqueueError::OutboxFull);
@@ -212,6 +214,12 @@ impl Ledger {
     #[must_use]
     pub fn next_number(&self, peer: Fingerprint) -> u64 {
         self.pair(peer).and_then(|pair| pair.outbound).map_or(1, |out| out.next)
+    }
+
+    /// Highest numbers of ours that the peer has on disk and has shown.
+    #[must_use]
+    pub fn progress(&self, peer: Fingerprint) -> Option<(u64, u64)> {
+        self.pair(peer).and_then(|pair| pair.outbound).map(|out| (out.kept, out.received))
     }
 
     /// Whether this is our count now.

@@ -147,3 +147,47 @@ impl Ledger {
         self.settled.extend(open.map(|(seq, _)| SettledWithdrawal { peer, seq, outcome }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Seed;
+    use crate::delivery::{EnqueueError, Pairs};
+    use crate::limits::{OUTBOX_BYTES, OUTBOX_MESSAGES, OUTBOX_ROWS};
+
+    fn full_of(text: &str) -> (Ledger, Fingerprint, u64) {
+        let (mut ledger, peer) = (Ledger::new(Pairs::new(), Seed::new([3; 32])), Fingerprint::of(b"bob"));
+        let mut count = 0;
+        while ledger.enqueue(peer, text, UnixMs(1), None).is_ok() {
+            count += 1;
+        }
+        (ledger, peer, count)
+    }
+
+    #[test]
+    fn what_is_taken_back_makes_room_wherever_it_stands() {
+        let long = "x".repeat(OUTBOX_BYTES / 1_024);
+        for (text, most) in [("x", OUTBOX_MESSAGES as u64), (&*long, 1_024)] {
+            let (mut ledger, peer, count) = full_of(text);
+            assert_eq!(count, most);
+            for number in [1, count / 2, count] {
+                ledger.take_back(peer, &[number], None);
+                assert!(ledger.enqueue(peer, text, UnixMs(2), None).is_ok(), "{number} of {count}");
+                assert_eq!(ledger.enqueue(peer, text, UnixMs(2), None), Err(EnqueueError::OutboxFull));
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_taken_back_and_is_to_be_accounted_for_takes_no_room_without_end() {
+        let (mut ledger, peer, count) = full_of("x");
+        for _ in 0..2 {
+            let last = ledger.next_number(peer) - 1;
+            let all_but_last: Vec<_> = (last - count + 1..last).collect();
+            ledger.take_back(peer, &all_but_last, None);
+            while ledger.enqueue(peer, "y", UnixMs(2), None).is_ok() {}
+        }
+        assert_eq!(ledger.next_number(peer) - 1, OUTBOX_ROWS as u64);
+        assert!(ledger.waiting_count(peer) < OUTBOX_MESSAGES);
+    }
+}

@@ -185,7 +185,7 @@ impl KeyFilter {
         keys
     }
 
-    /// End of a control string without its last byte; what was typed meanwhile is none of it.
+    /// A control string ends that nothing has ended; what was typed meanwhile is none of it.
     fn end_unended(&mut self, keys: &mut Vec<u8>) {
         let typed = std::mem::take(&mut self.typed);
         self.end();
