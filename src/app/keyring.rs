@@ -242,6 +242,12 @@ pub(crate) fn unlock(
     Ok((Some(StoredKey { key, pem }), passphrase))
 }
 
+/// The error that a home has no identity.
+pub(crate) fn no_key(home: &Home) -> AppError {
+    AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
+        .hint("rsachat key new generates one")
+}
+
 /// Opens a key, and asks for its passphrase where there is a terminal.
 fn open(
     of: KeyFor,

@@ -16,7 +16,7 @@ use crate::crypto::Identity;
 use crate::ids::ConnId;
 use crate::limits::OWNER_ANSWER_MS;
 use crate::net::{Net, NetEvent};
-use crate::store::{Home, MessageStore, OpenedStore, StoreError};
+use crate::store::{Home, MessageStore, OpenedStore, PutAside, StoreError};
 
 /// Version of what is spoken at the socket.
 pub(crate) const VERSION: u32 = 1;
@@ -59,6 +59,11 @@ fn held(process: Option<u32>) -> AppError {
 
 pub(crate) fn numbered(process: Option<u32>) -> String {
     process.map_or_else(String::new, |process| format!(" (process {process})"))
+}
+
+/// The error that what waited was lost with a damaged store.
+pub(crate) fn lost_with(aside: &PutAside) -> AppError {
+    AppError::new(code::MACHINE, aside.to_string()).hint("what waited in it was not sent: send it again")
 }
 
 /// Whether an owner is watched that owes nothing.

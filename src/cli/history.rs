@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::{GlobalArgs, unknown_peer};
 use crate::app::error::{AppError, code};
 use crate::app::json::json_line;
-use crate::app::keyring::unlock;
+use crate::app::keyring::{no_key, unlock};
 use crate::app::log::LOG_TIME;
 use crate::app::os::{local, moment, print, print_line, unix_ms};
 use crate::app::owner_client::numbered;
@@ -126,10 +126,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &HistoryCommand) -> Re
 /// Opens the store, if there is one.
 fn open(home: &Home, common: &GlobalArgs, task: &HistoryCommand) -> Result<Option<MessageStore>, AppError> {
     let (own, _) = unlock(home, common.passphrase_source().as_ref())?;
-    let own = own.ok_or_else(|| {
-        AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
-            .hint("rsachat key new generates one")
-    })?;
+    let own = own.ok_or_else(|| no_key(home))?;
     let identity = own.identity().filter(|_| MessageStore::exists(home));
     let Some(identity) = identity else { return Ok(None) };
     let opened = MessageStore::open(home, &identity).map_err(|error| match error {

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, unknown_peer};
 use crate::app::error::{AppError, code, hint_at_home};
-use crate::app::keyring::{seed, unlock};
+use crate::app::keyring::{no_key, seed, unlock};
 use crate::app::os::{eprint_line, print, print_line, unix_ms};
-use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
+use crate::app::owner_client::{Claim, OwnerClient, Watch, claim, lost_with};
 use crate::chat::{DeliveryInfo, Info, Notice, Warning, outbox};
 use crate::crypto::Fingerprint;
 use crate::delivery::Ledger;
@@ -114,17 +114,13 @@ fn carry_out(
         return Ok(nothing());
     }
     let (own, _) = unlock(home, common.passphrase_source().as_ref())?;
-    let identity = own.and_then(|own| own.identity()).ok_or_else(|| {
-        AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
-            .hint("rsachat key new generates one")
-    })?;
+    let identity = own.and_then(|own| own.identity()).ok_or_else(|| no_key(home))?;
     let opened = match claim(home, &identity, net, Watch::Always)? {
         Claim::Served(owner) => return ask(owner, dropped),
         Claim::Free(_, opened) => opened?,
     };
     if let Some(aside) = opened.put_aside {
-        let hint = "what waited in it was not sent: send it again";
-        return Err(AppError::new(code::MACHINE, aside.to_string()).hint(hint));
+        return Err(lost_with(&aside));
     }
     let (mut store, mut ledger) = (opened.store, Ledger::new(opened.pairs, seed()));
     let name_of = |peer: Fingerprint| {
@@ -141,16 +137,11 @@ fn carry_out(
     if numbers.is_empty() {
         return Ok(nothing());
     }
-    let (mut withdrawals, mut refused) = (Vec::new(), Vec::new());
-    for (number, withdrawal) in ledger.take_back(*peer, &numbers, None) {
-        match withdrawal {
-            Ok(withdrawal) => withdrawals.push((number, withdrawal)),
-            Err(error) => refused.push(Warning::Delivery(outbox::not_taken_back(name, number, error))),
-        }
-    }
+    let (withdrawals, refused) = outbox::split(ledger.take_back(*peer, &numbers, None));
     store.commit(&ledger.take_changes()).map_err(|failed| AppError::from(failed.why))?;
     let said = outbox::taken_back(name, &withdrawals).map(|what| Notice::Info(Info::Delivery(what)));
-    Ok(said.chain(refused.into_iter().map(Notice::Warning)).collect())
+    let refused = refused.into_iter().map(|(number, error)| outbox::not_taken_back(name, number, error));
+    Ok(said.chain(refused.map(|what| Notice::Warning(Warning::Delivery(what)))).collect())
 }
 
 /// Prints what came of it.

@@ -66,11 +66,7 @@ fn a_code_is_the_same_with_an_owner_of_the_home_and_without_one() {
                     "peers",
                     format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()),
                 );
-                let _owner = is_served.then(|| {
-                    let owner = alice.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
-                    owner.listens_at();
-                    owner
-                });
+                let _owner = is_served.then(|| alice.serves());
                 let patience: &[&str] =
                     if matches!(does, Peer::IsStopped) { &["--timeout", "1s"] } else { &[] };
                 let mut run = alice.run(&[command, patience].concat(), Stdio::null());
@@ -94,11 +90,7 @@ fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_addres
     for is_served in [false, true] {
         let alice = Home::with_key("alice", "test-1.pem");
         alice.answer(&["peers", "add", "bob", &key]);
-        let owner = is_served.then(|| {
-            let owner = alice.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
-            owner.listens_at();
-            owner
-        });
+        let owner = is_served.then(|| alice.serves());
         let send = |args: &[&str]| alice.run(&[&["send"], args].concat(), Stdio::null());
         let nowhere = "no address is known for bob; what waits goes out when bob calls you";
         send(&["bob", "--keep", "-m", "one"]).ends_saying(6, nowhere);
@@ -125,15 +117,6 @@ fn keep_takes_every_spelling_of_a_known_peer_and_says_when_one_without_an_addres
     }
 }
 
-/// Owner of a home, where one is to serve it.
-fn owner_of(home: &Home, is_served: bool) -> Option<Process> {
-    is_served.then(|| {
-        let owner = home.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
-        owner.listens_at();
-        owner
-    })
-}
-
 #[test]
 fn a_peer_that_is_not_in_the_book_is_a_failure_and_no_bad_usage_at_every_command() {
     let bob = Home::with_key("bob", "test-2.pem");
@@ -143,7 +126,7 @@ fn a_peer_that_is_not_in_the_book_is_a_failure_and_no_bad_usage_at_every_command
         alice.private("peers", format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()));
         // A store, so that its history can be asked about.
         alice.run(&["send", "bob", "--keep", "-m", "x"], Stdio::null()).ends_saying(6, "kept in the home");
-        let _owner = owner_of(&alice, is_served);
+        let _owner = is_served.then(|| alice.serves());
         for args in [
             &["send", "carol", "-m", "x"][..],
             &["send", "carol", "--keep", "-m", "x"],
@@ -186,7 +169,7 @@ fn an_address_at_which_nobody_answered_is_called_again_for_what_waits_unless_ano
         let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
         alice.private("peers", format!("# rsachat peer book 2\nbob {} verified\n", bob.fingerprint()));
         let book = || std::fs::read_to_string(alice.file("peers")).unwrap();
-        let _owner = owner_of(&alice, is_served);
+        let _owner = is_served.then(|| alice.serves());
         let send = |args: &[&str]| alice.run(&[&["send"], args].concat(), Stdio::null());
         let (_hana, hers) = Process::listening("하나");
         let mut refused = send(&[&hers, "--to", "bob", "--keep", "-m", "one"]);
@@ -218,7 +201,7 @@ fn why_a_peer_is_not_reached_is_said_in_the_same_words_with_an_owner_and_without
         for peer in ["bob", "ann"] {
             alice.run(&["send", peer, "--keep", "-m", "before"], Stdio::null()).ends_saying(6, "");
         }
-        let owner = owner_of(&alice, is_served);
+        let owner = is_served.then(|| alice.serves());
         if args.contains(&"--block") {
             alice.answer(&["peers", "block", "bob"]);
         }
@@ -270,7 +253,7 @@ fn what_waits_is_listed_and_dropped_on_the_command_line_as_at_a_prompt() {
     for is_served in [false, true] {
         let alice = Home::with_key("alice", "test-1.pem");
         alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
-        let _owner = owner_of(&alice, is_served);
+        let _owner = is_served.then(|| alice.serves());
         assert_eq!(alice.answer(&["outbox"]), "no messages are waiting\n");
         alice
             .run(&["send", "bob", "--keep", "-m", "하나", "-m", "둘", "-m", "셋"], Stdio::null())
@@ -307,7 +290,7 @@ fn what_has_expired_is_neither_sent_nor_kept() {
         let alice = Home::with_key("alice", "test-1.pem");
         let (_socket, at) = held_address();
         alice.private("peers", format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()));
-        let _owner = owner_of(&alice, is_served);
+        let _owner = is_served.then(|| alice.serves());
         let send = ["send", "bob", "--keep", "--expire", "1s", "--retry", "9", "--json", "-m", "잠깐"];
         let mut run = alice.run(&send, Stdio::null());
         assert_eq!(run.ends(), 5, "served: {is_served}: {}", run.complaints());
@@ -316,6 +299,79 @@ fn what_has_expired_is_neither_sent_nor_kept() {
         assert!(said.contains(r#""event":"done","code":5"#) && !said.contains("kept in the home"), "{said}");
         let mut flush = alice.run(&["send", "--flush"], Stdio::null());
         assert_eq!(flush.ends(), 0, "{}", flush.complaints());
+    }
+}
+
+#[test]
+fn what_an_earlier_command_has_left_and_expires_changes_no_code_but_that_of_flush() {
+    let home = |at: &str, bob: &Home| {
+        let alice = Home::with_key("alice", "test-1.pem");
+        alice.private("peers", format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()));
+        alice
+    };
+    let bob = Home::with_key("bob", "test-2.pem");
+    let (_held, nowhere) = held_address();
+    let stopped = bob.start(&["--json", "--listen", "127.0.0.1:0"]);
+    let calls_nobody = stopped.listens_at();
+    stopped.signal(Signal::STOP);
+    let expires = r#""kind":"expired","message":"1 to bob was taken back: it has expired"#;
+    let mut runs = Vec::new();
+    for is_served in [false, true] {
+        let alice = home(&nowhere, &bob);
+        let owner = is_served.then(|| alice.serves());
+        let first = ["send", "bob", "--keep", "--expire", "3s", "-m", "old"];
+        assert_eq!(alice.run(&first, Stdio::null()).ends(), 6);
+        let second = ["send", "bob", "--keep", "--retry", "99", "--timeout", "6s", "--json", "-m", "new"];
+        runs.push((6, alice.run(&second, Stdio::null()), (alice, owner)));
+
+        let alice = home(&calls_nobody, &bob);
+        let owner = is_served.then(|| alice.serves());
+        let first = ["send", "bob", "--keep", "--expire", "9s", "--timeout", "1s", "-m", "old"];
+        assert_eq!(alice.run(&first, Stdio::null()).ends(), 6);
+        let flush = ["send", "--flush", "--timeout", "1m", "--json"];
+        runs.push((5, alice.run(&flush, Stdio::null()), (alice, owner)));
+    }
+    for (number, (code, mut run, (alice, _owner))) in runs.into_iter().enumerate() {
+        assert_eq!(run.ends(), code, "run {number}: {}", run.complaints());
+        assert!(
+            run.complaints().contains(&format!(r#""event":"done","code":{code}"#)),
+            "{}",
+            run.complaints()
+        );
+        assert!(run.complaints().contains(expires), "run {number}: {}", run.complaints());
+        let left = alice.answer(&["outbox"]);
+        assert!(!left.contains("old") && left.contains("new") == (code == 6), "run {number}: {left}");
+    }
+}
+
+#[test]
+fn a_peer_that_shows_one_line_after_the_other_is_waited_for_while_it_goes_on() {
+    let mut runs = Vec::new();
+    for is_served in [false, true] {
+        for flushes in [false, true] {
+            let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
+            let (held, at) = held_address();
+            alice.private(
+                "peers",
+                format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()),
+            );
+            let owner = is_served.then(|| alice.serves());
+            let keep =
+                ["send", "bob", "--keep", "--timeout", "3s", "-m", "1", "-m", "2", "-m", "3", "-m", "4"];
+            if flushes {
+                assert_eq!(alice.run(&keep, Stdio::null()).ends(), 6);
+            }
+            let recv =
+                ["recv", "--listen", &at, "--accept-new", "--count", "4", "--exec", "cat; echo; sleep 1"];
+            let recv = bob.run(&recv, Stdio::null());
+            recv.complains("listening on ");
+            let send = if flushes { &["send", "--flush", "--timeout", "3s"][..] } else { &keep };
+            runs.push((alice.run(send, Stdio::null()), recv, (alice, owner, held)));
+        }
+    }
+    for (number, (mut send, recv, _homes)) in runs.into_iter().enumerate() {
+        assert_eq!(send.ends(), 0, "run {number}: {}", send.complaints());
+        recv.sees("4");
     }
 }
 
@@ -387,8 +443,7 @@ fn unread_bob() -> (Home, Home, Process, String) {
     let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
     alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
     bob.answer(&["peers", "add", "alice", &alice.fingerprint()]);
-    let serve = bob.run(&["serve", "--json", "--listen", "127.0.0.1:0"], Stdio::null());
-    let at = serve.listens_at();
+    let (serve, at) = bob.serves();
     (alice, bob, serve, at)
 }
 
@@ -400,11 +455,7 @@ fn what_nobody_reads_is_said_to_be_waited_for_and_a_timeout_says_that_it_was_con
     let late = "is connected, and has not acknowledged everything in time";
     let to_bob = ["send", &at, "--to", "bob"];
     for owned in [false, true] {
-        let owner = owned.then(|| {
-            let owner = alice.run(&["serve"], Stdio::null());
-            alice.is_served();
-            owner
-        });
+        let owner = owned.then(|| alice.serves());
         for (args, code) in [(&["-m", "x"][..], 5), (&["--keep", "-m", "x"], 6)] {
             // By its name it goes through the owner.
             let to: &[&str] = if owned { &["send", "bob"] } else { &to_bob };
@@ -449,7 +500,7 @@ fn each_line_that_is_refused_is_named_by_its_number_and_its_beginning() {
     let (_socket, at) = held_address();
     alice.private("peers", format!("# rsachat peer book 2\nbob {} verified {at}\n", bob.fingerprint()));
     for is_served in [false, true] {
-        let _owner = owner_of(&alice, is_served);
+        let _owner = is_served.then(|| alice.serves());
         let mut run = alice.run(&["send", "bob", "--keep"], input_of(&alice, &input));
         assert_eq!(run.ends(), 1, "served: {is_served}: {}", run.complaints());
         for row in &named {
@@ -472,7 +523,7 @@ fn each_line_that_is_refused_is_named_by_its_number_and_its_beginning() {
     }
     assert_eq!(run.complaints().matches("was not sent").count(), 8, "{}", run.complaints());
     for is_served in [false, true] {
-        let _owner = owner_of(&alice, is_served);
+        let _owner = is_served.then(|| alice.serves());
         let mut run = alice.run(&["send", "bob", "--keep", "-m", "하나", "-m", "둘"], Stdio::null());
         assert_eq!(run.ends(), 1);
         for row in
@@ -482,6 +533,13 @@ fn each_line_that_is_refused_is_named_by_its_number_and_its_beginning() {
         }
         assert_eq!(run.complaints().matches("not kept").count(), 2, "{}", run.complaints());
         assert!(run.complaints().contains("10000 messages from before are kept"), "{}", run.complaints());
+        // Lines that are taken back make room wherever they stand.
+        for number in if is_served { ["3", "9999"] } else { ["2", "5000"] } {
+            alice.answer(&["outbox", "drop", "bob", number]);
+        }
+        let mut run = alice.run(&["send", "bob", "--keep", "-m", "하나", "-m", "둘"], Stdio::null());
+        assert_eq!(run.ends(), 6, "served: {is_served}: {}", run.complaints());
+        run.complains("10000 messages are kept in the home and not received yet");
     }
 }
 
@@ -492,7 +550,7 @@ fn a_long_input_for_a_peer_that_is_away_is_kept_to_its_end_with_an_owner_and_wit
     for is_served in [false, true] {
         let alice = Home::with_key("alice", "test-1.pem");
         alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
-        let _owner = owner_of(&alice, is_served);
+        let _owner = is_served.then(|| alice.serves());
         let mut run = alice.run(&["send", "bob", "--keep"], input_of(&alice, lines.as_bytes()));
         assert_eq!(run.ends_within(PATIENCE * 2), 6, "served: {is_served}: {}", run.complaints());
         run.complains("error: 600 messages are kept in the home and not received yet");

@@ -193,8 +193,7 @@ fn what_is_no_order_is_answered_and_a_process_that_does_not_read_is_closed_and_s
 /// A home that `serve` serves, and where it listens.
 fn served(name: &str, key: &str) -> (Home, Process, String) {
     let home = Home::with_key(name, key);
-    let process = home.run(&["serve", "--name", name, "--listen", "127.0.0.1:0", "--json"], Stdio::null());
-    let at = process.listens_at();
+    let (process, at) = home.serves();
     (home, process, at)
 }
 

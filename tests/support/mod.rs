@@ -81,6 +81,12 @@ impl Home {
         });
     }
 
+    /// Serves this home as a process that nobody types into, and gives where it listens.
+    pub fn serves(&self) -> (Process, String) {
+        let serve = ["serve", "--name", &self.name, "--listen", "127.0.0.1:0", "--json"];
+        self.run(&serve, Stdio::null()).and_where()
+    }
+
     /// Waits until a process serves this home.
     pub fn is_served(&self) {
         let socket = self.file("socket");

@@ -329,6 +329,8 @@ impl Chat {
     fn accept_text(&mut self, peer: Fingerprint, seq: u64, text: &str, echo: Echo) {
         let Some(kept) = &mut self.kept else { return };
         kept.ledger.committed(peer, seq);
+        // Another may have had its number, and been taken back.
+        kept.expired.remove(&(peer, seq));
         let id = PeerId::Key(peer);
         // One that closes waits for what was accepted.
         let conn = self.conversations.with_peer(id).find(|(_, one)| one.is_lasting()).map(|(conn, _)| conn);

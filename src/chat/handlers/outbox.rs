@@ -24,9 +24,7 @@ impl Chat {
         };
         kept.expire_at = None;
         for (peer, seqs) in kept.ledger.expired(now) {
-            let withdrawals = self.take_back(peer, &seqs);
-            let withdrawals =
-                withdrawals.into_iter().filter_map(|(seq, one)| Some((seq, one.ok()?))).collect();
+            let (withdrawals, _) = split(self.take_back(peer, &seqs));
             self.after_commit(AfterCommit::Expired { peer, withdrawals });
         }
     }
@@ -44,9 +42,7 @@ impl Chat {
         for of_peer in said.chunk_by(|(one, _), (next, _)| one == next) {
             let Some((peer, _)) = of_peer.first() else { continue };
             let seqs: Vec<_> = of_peer.iter().map(|(_, seq)| *seq).collect();
-            let withdrawals = self.take_back(*peer, &seqs);
-            let withdrawals: Vec<_> =
-                withdrawals.into_iter().filter_map(|(seq, one)| Some((seq, one.ok()?))).collect();
+            let (withdrawals, _) = split(self.take_back(*peer, &seqs));
             if !withdrawals.is_empty() {
                 self.after_commit(AfterCommit::TakenBack { face, peer: *peer, withdrawals });
             }
@@ -67,11 +63,7 @@ impl Chat {
         }
     }
 
-    fn take_back(
-        &mut self,
-        peer: Fingerprint,
-        seqs: &[u64],
-    ) -> Vec<(u64, Result<Withdrawal, WithdrawError>)> {
+    fn take_back(&mut self, peer: Fingerprint, seqs: &[u64]) -> Numbered<Result<Withdrawal, WithdrawError>> {
         self.conversations.forget_said(peer, seqs);
         let conn = self.conversations.open_with(PeerId::Key(peer));
         let pair = conn.and_then(|conn| self.conversations.get(conn)).map(|conversation| &conversation.pair);
@@ -150,17 +142,12 @@ impl Chat {
         if numbers.is_empty() {
             return self.effects.info(Info::Delivery(DeliveryInfo::NothingWaits));
         }
-        let mut withdrawals = Vec::new();
-        for (number, withdrawal) in self.take_back(peer, &numbers) {
-            match withdrawal {
-                Ok(withdrawal) => withdrawals.push((number, withdrawal)),
-                Err(error) => {
-                    let warning = Warning::Delivery(not_taken_back(&name, number, error));
-                    match error {
-                        WithdrawError::Delivered => self.effects.warn(warning),
-                        WithdrawError::NotWaiting => self.refuse_line(warning),
-                    }
-                }
+        let (withdrawals, refused) = split(self.take_back(peer, &numbers));
+        for (number, error) in refused {
+            let warning = Warning::Delivery(not_taken_back(&name, number, error));
+            match error {
+                WithdrawError::Delivered => self.effects.warn(warning),
+                WithdrawError::NotWaiting => self.refuse_line(warning),
             }
         }
         if !withdrawals.is_empty() {
@@ -235,6 +222,23 @@ pub(crate) fn listing(
     } else {
         Notice::Table(rows)
     }
+}
+
+/// Messages by their numbers.
+type Numbered<T> = Vec<(u64, T)>;
+
+/// Numbers that were taken back, with what that comes to, and those that were not, with the reason.
+pub(crate) fn split(
+    taken_back: Numbered<Result<Withdrawal, WithdrawError>>,
+) -> (Numbered<Withdrawal>, Numbered<WithdrawError>) {
+    let (mut withdrawals, mut refused) = (Vec::new(), Vec::new());
+    for (number, result) in taken_back {
+        match result {
+            Ok(withdrawal) => withdrawals.push((number, withdrawal)),
+            Err(error) => refused.push((number, error)),
+        }
+    }
+    (withdrawals, refused)
 }
 
 /// What is said of texts to a peer that were taken back.

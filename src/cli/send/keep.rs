@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::queue::InputItem;
 use super::refused::{KeepReporter, beginning, tell_refused};
-use super::waiting::{OTHER_SIDE, not_received, tell_blocked, tell_waiting};
+use super::waiting::{OTHER_SIDE, RECEIPT_TIME, not_received, tell_blocked, tell_waiting};
 use crate::app::error::code;
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
@@ -19,9 +19,6 @@ use crate::events::face_server::FaceServer;
 use crate::events::served_sink::ServedSink;
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::ids::FaceId;
-
-/// Time for a peer that is connected to show what it gets, where no other is given.
-const RECEIPT_TIME: Duration = Duration::from_secs(30);
 
 /// Sink of a command that serves its home.
 pub(super) type Served = ServedSink<KeepReporter>;
@@ -36,15 +33,19 @@ pub(super) struct KeepFrontend {
     pub(super) calls: BTreeMap<Fingerprint, Command>,
     /// Peer that the messages are for.
     pub(super) to: Option<Fingerprint>,
-    /// Numbers of those that waited for that peer before.
-    pub(super) before: Vec<u64>,
+    /// Numbers of those that waited before.
+    pub(super) before: BTreeMap<Fingerprint, Vec<u64>>,
+    /// Number of the first that was handed over here.
+    pub(super) first_own: u64,
     pub(super) messages: Vec<InputItem>,
     /// `None` once the input has ended.
     pub(super) items: Option<Receiver<Vec<InputItem>>>,
     pub(super) expire: Option<Duration>,
     pub(super) timeout: Option<Duration>,
-    /// Moment at which nothing is waited for any more, once somebody was called, if it is limited.
-    pub(super) give_up_at: Option<Instant>,
+    /// Moment at which a peer last connected, kept or showed something, or the input ended.
+    pub(super) last_progress: Instant,
+    /// How far the peers that are connected were then.
+    pub(super) progress: BTreeMap<Fingerprint, (u64, u64)>,
     pub(super) retries_left: u32,
     pub(super) backoff: Backoff,
     pub(super) format: OutputFormat,
@@ -65,8 +66,8 @@ pub(super) struct KeepFrontend {
 pub(super) enum KeepState {
     /// Nobody was called yet.
     Begins,
-    /// They are called, and waited for until this moment.
-    Calls(Instant),
+    /// They are called, and waited for.
+    Calls,
     /// They are called again at this moment.
     RetryAt(Instant),
     /// It has done its own, and others still send through it, which is said at this moment.
@@ -106,14 +107,37 @@ impl Frontend<Served> for KeepFrontend {
 }
 
 impl KeepFrontend {
-    /// Whether the time of `--timeout` has not passed.
+    /// Moment at which the time of `--timeout` has passed, from one sign of progress to the next.
+    fn gives_up_at(&self) -> Option<Instant> {
+        self.timeout.and_then(|timeout| self.last_progress.checked_add(timeout))
+    }
+
     fn has_time(&self) -> bool {
-        self.give_up_at.is_none_or(|until| until > Instant::now())
+        self.gives_up_at().is_none_or(|until| until > Instant::now())
+    }
+
+    /// Moment at which who was called is not waited for any more.
+    fn waits_until(&self) -> Option<Instant> {
+        match self.timeout {
+            Some(_) => self.gives_up_at(),
+            None => Some(self.last_progress.max(self.called_at) + RECEIPT_TIME),
+        }
+    }
+
+    /// Takes note of what peers have kept and shown since, and of who has connected.
+    fn note_progress(&mut self, app: &App<Served>) {
+        let of_peer = |peer: &Fingerprint| Some((*peer, app.chat().progress_with(*peer)?));
+        let now: BTreeMap<_, _> = self.peers.keys().filter_map(of_peer).collect();
+        if now.iter().any(|(peer, progress)| self.progress.get(peer) != Some(progress)) {
+            self.last_progress = Instant::now();
+        }
+        self.progress = now;
     }
 
     /// Goes on with its own work.
     fn advance(&mut self, app: &mut App<Served>) -> Flow {
         self.tell_returned(app);
+        self.note_progress(app);
         let was_open = self.items.is_some();
         self.keep(app);
         if self.items.is_none() && (was_open || self.state == KeepState::Begins) {
@@ -136,18 +160,22 @@ impl KeepFrontend {
                 return Flow::Again;
             }
             KeepState::RetryAt(at) if !is_done && self.has_time() => {
-                return Flow::Wait(Some(self.give_up_at.map_or(at, |until| until.min(at))));
+                return Flow::Wait(Some(self.gives_up_at().map_or(at, |until| until.min(at))));
             }
-            KeepState::Calls(until) if !is_done && until > Instant::now() && self.reaches(app) => {
-                return Flow::Wait(Some(self.tell_waiting(app).map_or(until, |at| until.min(at))));
+            KeepState::Calls
+                if !is_done
+                    && self.waits_until().is_none_or(|until| until > Instant::now())
+                    && self.reaches(app) =>
+            {
+                return Flow::Wait(self.tell_waiting(app).into_iter().chain(self.waits_until()).min());
             }
-            KeepState::Calls(_) if !is_done && self.retries_left > 0 && self.has_time() => {
+            KeepState::Calls if !is_done && self.retries_left > 0 && self.has_time() => {
                 self.retries_left -= 1;
                 self.retry(app);
                 return Flow::Again;
             }
             KeepState::Ends => return Flow::Wait(None),
-            KeepState::RetryAt(_) | KeepState::Calls(_) => {
+            KeepState::RetryAt(_) | KeepState::Calls => {
                 self.state = KeepState::Serves(Instant::now().checked_add(SERVING_TOLD_AFTER));
                 return Flow::Again;
             }
@@ -158,7 +186,7 @@ impl KeepFrontend {
                     self.state = KeepState::Serves(None);
                     return Flow::Again;
                 }
-                return Flow::Wait(told_at.into_iter().chain(self.give_up_at).min());
+                return Flow::Wait(told_at.into_iter().chain(self.gives_up_at()).min());
             }
             KeepState::Serves(_) => {}
         }
@@ -176,8 +204,8 @@ impl KeepFrontend {
         match self.state {
             KeepState::RetryAt(at) if at > Instant::now() => return Flow::Wait(Some(at)),
             KeepState::Begins | KeepState::RetryAt(_) => self.call(app),
-            KeepState::Calls(_) if self.reaches(app) => return Flow::Wait(self.tell_waiting(app)),
-            KeepState::Calls(_) => self.retry(app),
+            KeepState::Calls if self.reaches(app) => return Flow::Wait(self.tell_waiting(app)),
+            KeepState::Calls => self.retry(app),
             KeepState::Serves(_) | KeepState::Ends => return Flow::Wait(None),
         }
         Flow::Again
@@ -186,18 +214,10 @@ impl KeepFrontend {
     /// Takes note that nothing is read any more: from now on what waits has its time, and who was
     /// to be called later is called now.
     fn end_input(&mut self) {
-        let now = Instant::now();
-        self.give_up_at = self.timeout.and_then(|timeout| now.checked_add(timeout));
-        self.state = match self.state {
-            KeepState::Calls(_) => self.calling(now),
-            KeepState::RetryAt(_) => KeepState::RetryAt(now),
-            state => state,
-        };
-    }
-
-    /// State from a call, or from the end of the input, on.
-    fn calling(&self, since: Instant) -> KeepState {
-        KeepState::Calls(self.give_up_at.unwrap_or(since + RECEIPT_TIME))
+        self.last_progress = Instant::now();
+        if let KeepState::RetryAt(_) = self.state {
+            self.state = KeepState::RetryAt(self.last_progress);
+        }
     }
 
     fn retry(&mut self, app: &App<Served>) {
@@ -239,7 +259,7 @@ impl KeepFrontend {
             self.retries_left = 0;
         }
         self.called_at = Instant::now();
-        self.state = self.calling(self.called_at);
+        self.state = KeepState::Calls;
         for call in called {
             app.handle(Input::Command(call));
         }
@@ -259,6 +279,8 @@ impl KeepFrontend {
         if messages.is_empty() {
             return;
         }
+        // Those that expired at the end of the outbox leave their numbers.
+        self.first_own = self.to.map_or(0, |to| self.first_own.min(app.chat().next_number_to(to)));
         for item in messages {
             match item {
                 InputItem::Message(text) => {
@@ -314,6 +336,19 @@ impl KeepFrontend {
         self.peers.iter().map(|(peer, upto)| app.chat().waiting_to(*peer, *upto)).sum()
     }
 
+    /// Number of messages that were to be sent here and whose time has passed meanwhile. What an
+    /// earlier command has left is not one of `--keep`.
+    fn expired(&self, app: &App<Served>) -> usize {
+        let of_peer = |peer: &Fingerprint| {
+            let before = self.before.get(peer);
+            app.chat().expired_to(*peer, |number| match self.to {
+                Some(to) => to == *peer && number >= self.first_own,
+                None => before.is_some_and(|before| before.contains(&number)),
+            })
+        };
+        self.peers.keys().map(of_peer).sum()
+    }
+
     /// Tells how it ends. `code` is that of the chat.
     pub(super) fn finish(&self, app: &App<Served>, code: u8, home: Option<&Path>) -> u8 {
         let queued = self.queued(app);
@@ -323,7 +358,7 @@ impl KeepFrontend {
             tell_blocked(&app.chat().name_of_key(*peer), self.format, home);
         }
         let refused = self.refused + app.chat().refused_lines_of(FaceId::OWN);
-        let expired: usize = self.peers.keys().map(|peer| app.chat().expired_to(*peer, &self.before)).sum();
+        let expired = self.expired(app);
         let code = match code {
             0 | code::QUEUED if refused > 0 => code::FAILED,
             // Which messages these are, was said as it happened.
@@ -334,7 +369,7 @@ impl KeepFrontend {
             code => code,
         };
         let now = self.to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
-        let before = self.before.iter().filter(|number| now.contains(number)).count();
+        let before = now.iter().filter(|number| **number < self.first_own).count();
         if queued > 0 {
             let there: usize = self.peers.keys().map(|peer| app.chat().delivered_to(*peer)).sum();
             let message = not_received(queued, before, there.min(queued));

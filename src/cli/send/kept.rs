@@ -15,7 +15,8 @@ use super::waiting::{TOLD_AFTER, no_address, warn};
 use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::App;
-use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
+use crate::app::keyring::no_key;
+use crate::app::owner_client::{Claim, OwnerClient, Watch, claim, lost_with};
 use crate::chat::command::Command;
 use crate::chat::{AcceptPolicy, Audience, Backoff, CallOptions, Callee, OwnName, Protocol};
 use crate::cli::args::{self, Context};
@@ -87,8 +88,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     }
     let profile = context.unlock()?;
     let Some(identity) = profile.identity() else {
-        let what = format!("there is no key in {}", context.home.path().display());
-        return Err(AppError::new(code::MACHINE, what).hint("rsachat key new generates one"));
+        return Err(no_key(&context.home));
     };
     let (net, opened) = match claim(&context.home, &identity, net, Watch::Always)? {
         Claim::Served(client) => {
@@ -117,9 +117,11 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let messages = args.message.iter().cloned().map(InputItem::Message).collect();
     let mut app = served_app(context, (net, opened), profile, (name, book), format)?;
     let (expire, timeout, state) = (args.expire, args.timeout, KeepState::Begins);
-    let before = to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
-    let last = |peer| app.chat().numbers_waiting_to(peer).last().copied().unwrap_or_default();
-    let peers = receivers.into_iter().map(|peer| (peer, last(peer))).collect();
+    let before: BTreeMap<_, _> =
+        receivers.into_iter().map(|peer| (peer, app.chat().numbers_waiting_to(peer))).collect();
+    let last = |numbers: &Vec<u64>| numbers.last().copied().unwrap_or_default();
+    let peers = before.iter().map(|(peer, numbers)| (*peer, last(numbers))).collect();
+    let first_own = to.map_or(0, |to| app.chat().next_number_to(to));
     let mut frontend = KeepFrontend {
         peers,
         calls,
@@ -128,8 +130,10 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
         items,
         expire,
         before,
+        first_own,
         timeout,
-        give_up_at: None,
+        last_progress: Instant::now(),
+        progress: BTreeMap::new(),
         retries_left: args.retry,
         backoff: Backoff::default(),
         format,
@@ -198,11 +202,11 @@ fn served_app(
 /// Tells that what is to be flushed was lost with a damaged store, if it was.
 fn tell_lost(opened: &OpenedStore, args: &SendArgs) -> Option<u8> {
     let aside = opened.put_aside.as_ref().filter(|_| args.flush)?;
-    let hint = Some("what waited in it was not sent: send it again".to_owned());
+    let AppError { message, hint, code, .. } = lost_with(aside);
     let format = args.output.format();
-    emit(&OutputEvent::Error { kind: "not_kept", message: aside.to_string(), hint }, format);
-    emit(&OutputEvent::Done(Done { code: code::MACHINE, ..Done::default() }), format);
-    Some(code::MACHINE)
+    emit(&OutputEvent::Error { kind: "not_kept", message, hint }, format);
+    emit(&OutputEvent::Done(Done { code, ..Done::default() }), format);
+    Some(code)
 }
 
 /// Sends through the process that has the home open.

@@ -52,8 +52,8 @@ pub(crate) struct SendArgs {
     /// Send the whole input as one message
     #[arg(long, conflicts_with = "message")]
     pub(super) whole: bool,
-    /// Give up when nothing is connected, acknowledged or written for this long: 30s, 1h 30m
-    /// [default: never; with --keep or --flush 30 s for a peer that is connected]
+    /// Give up when nothing is connected, kept there, acknowledged or written for this long: 30s,
+    /// 1h 30m [default: never; with --keep or --flush 30 s for a peer that is connected]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
     /// Connect again after a failure, up to this many times, after 1, 2, 4 … 60 s, varied at

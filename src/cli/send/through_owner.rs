@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::queue::{InputItem, nothing_sent};
 use super::refused::{beginning, tell_refused};
-use super::waiting::{TOLD_AFTER, not_in_time, not_received, tell_waiting};
+use super::waiting::{RECEIPT_TIME, TOLD_AFTER, not_in_time, not_received, tell_waiting};
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::Backoff;
@@ -216,7 +216,10 @@ impl Run {
                 self.pending.extend(more);
                 return true;
             }
-            Some(Err(TryRecvError::Disconnected)) => self.items = None,
+            // From now on what waits has its time.
+            Some(Err(TryRecvError::Disconnected)) => {
+                (self.items, self.last_progress) = (None, Instant::now());
+            }
             Some(Err(TryRecvError::Empty)) | None => {}
         }
         false
@@ -342,9 +345,8 @@ impl Run {
         let id = event.get("id");
         match text("event") {
             "reply" if id == Some(&json!("here")) => {
-                self.last_progress = Instant::now();
                 if is_ok {
-                    self.presence = Presence::Here;
+                    (self.presence, self.last_progress) = (Presence::Here, Instant::now());
                 } else if self.presence == Presence::Asked {
                     self.call(client);
                 } else {
@@ -423,9 +425,25 @@ impl Run {
         }
     }
 
-    /// Moment at which nothing more is waited for.
+    /// Moment at which nothing more is waited for. What is kept is, while the input goes on.
     fn deadline(&self) -> Option<Instant> {
-        self.send.timeout.map(|timeout| self.last_progress + timeout)
+        let limit = match self.send.patience {
+            Patience::UntilReceipted if self.is_idle() => None,
+            Patience::Kept if self.has_input() => None,
+            Patience::Kept if self.presence == Presence::Here => self.send.timeout.or(Some(RECEIPT_TIME)),
+            Patience::UntilReceipted | Patience::Kept => self.send.timeout,
+        };
+        limit.and_then(|limit| self.last_progress.checked_add(limit))
+    }
+
+    /// Whether the peer is there, and has everything that the input has brought.
+    fn is_idle(&self) -> bool {
+        self.presence == Presence::Here && self.waiting.is_empty() && self.unanswered.is_empty()
+    }
+
+    /// Whether more is to be handed over.
+    fn has_input(&self) -> bool {
+        self.items.is_some() || !self.pending.is_empty()
     }
 
     /// Moment at which something is to be done, if nothing happens before.
@@ -450,12 +468,11 @@ impl Run {
 
     /// Exit code and reason, once there is nothing more to wait for.
     fn outcome(&mut self) -> Option<(u8, Option<String>)> {
-        let has_input = self.items.is_some() || !self.pending.is_empty();
-        let is_kept = self.unanswered.is_empty() && !has_input;
+        let is_kept = self.unanswered.is_empty() && !self.has_input();
         if is_kept && self.waiting.is_empty() && self.presence != Presence::Asked {
             let is_done = self.read > 0 || self.presence == Presence::Here;
             if is_done {
-                return Some((if self.expired > 0 { code::LOST } else { 0 }, None));
+                return Some((0, None));
             }
         }
         let is_patient = self.send.patience == Patience::Kept;
@@ -519,6 +536,7 @@ impl Run {
         let code = match code {
             // What was refused is not sent by anybody, later or now.
             0 | code::QUEUED if self.refused > 0 => code::FAILED,
+            0 | code::QUEUED if self.expired > 0 => code::LOST,
             // The last receipt came as it was to be taken back.
             code::LOST if missing == 0 && self.items.is_none() => 0,
             code => code,

@@ -7,6 +7,9 @@ use crate::app::error::hint_at_home;
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::peers::book::PeerEntry;
 
+/// Time for a peer that is connected, from one sign that it gets what is kept for it to the next,
+/// where no other is given.
+pub(super) const RECEIPT_TIME: Duration = Duration::from_secs(30);
 /// Time without a receipt after which it is said what is waited for.
 pub(super) const TOLD_AFTER: Duration = Duration::from_secs(3);
 /// The peer, where it is called at an address.
