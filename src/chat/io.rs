@@ -172,8 +172,13 @@ pub struct DeliveryReport {
 /// Progress of messages of ours to a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DeliveryProgress {
-    /// The peer is no longer connected; so many messages wait for it.
-    Away(usize),
+    /// The peer is no longer connected.
+    Away {
+        /// Messages that wait for it.
+        waiting: usize,
+        /// Whether this side has ended the connection.
+        closed_here: bool,
+    },
     /// The peer has everything up to this number on disk.
     Delivered(u64),
     /// The peer has shown everything up to this number.

@@ -5,7 +5,7 @@ use clap::Args;
 use super::args::{self, Context};
 use super::prompt::{Attendance, start};
 use super::prompt_args::PromptArgs;
-use crate::app::error::{AppError, code};
+use crate::app::error::AppError;
 use crate::config::{SettingSources, YesNo};
 use crate::peers::name::Name;
 
@@ -52,9 +52,5 @@ pub(crate) fn run(context: &Context<'_>, args: &ServeArgs) -> Result<u8, AppErro
     };
     let layer = context.global.layer(prompt.layer()?);
     let settings = SettingSources::read(context.global.config.as_deref(), layer)?;
-    match start(context, &prompt, &settings, Attendance::Unattended)? {
-        // Lines that wait for their receivers are what it is for.
-        code::QUEUED => Ok(0),
-        code => Ok(code),
-    }
+    start(context, &prompt, &settings, Attendance::Unattended)
 }

@@ -213,7 +213,9 @@ pub(crate) fn sent(sent: &SentMessage) -> OutputEvent {
 pub(crate) fn delivery(report: &DeliveryReport) -> OutputEvent {
     let (to, fingerprint) = (report.to.clone(), report.fingerprint.map(|key| key.to_string()));
     match report.progress {
-        DeliveryProgress::Away(waiting) => OutputEvent::Away { to, fingerprint, waiting },
+        DeliveryProgress::Away { waiting, closed_here } => {
+            OutputEvent::Away { to, fingerprint, waiting, closed_here }
+        }
         DeliveryProgress::Delivered(upto) => OutputEvent::Delivered { to, fingerprint, upto },
         DeliveryProgress::Received(upto) => OutputEvent::Received { to, fingerprint, upto },
     }

@@ -80,6 +80,8 @@ pub(crate) enum OutputEvent {
         to: String,
         fingerprint: Option<String>,
         waiting: usize,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        closed_here: bool,
     },
     /// What waited for a peer goes out.
     Back {

@@ -1128,3 +1128,38 @@ fn a_taker_goes_on_with_the_next_owner_unless_it_was_told_not_to() {
     ended.signal(Signal::TERM);
     assert_eq!(ended.ends(), 143);
 }
+
+#[test]
+fn a_connection_that_the_person_closes_is_told_as_closed_here_to_who_waits_on_it() {
+    let cases = [
+        (&["send", "bob", "-m", "text"][..], 5, "the connection was closed here before everything"),
+        (&["ask", "bob", "-m", "text"], 5, "the connection was closed here before"),
+        (&["send", "bob", "--keep", "-m", "text"], 6, "the connection was closed here meanwhile"),
+    ];
+    for (args, code, said) in cases {
+        let (alice, _owner, _home, bob, _) = owner_and_bob();
+        bob.signal(Signal::STOP);
+        let mut person = Caller::of(&alice);
+        person.orders(&json!({ "face": "program" }));
+        let mut command = alice.run(args, Stdio::null());
+        person.sees(&json!({ "event": "sent", "text": "text" }));
+        person.orders(&json!({ "command": "close", "arguments": ["bob"] }));
+        command.ends_saying(code, said);
+        bob.signal(Signal::CONT);
+    }
+}
+
+#[test]
+fn a_service_that_ends_while_lines_wait_ends_well_and_says_so() {
+    let home = Home::with_key("alice", "test-1.pem");
+    let mut owner = home.run(&["serve", "--listen", "127.0.0.1:0", "--json"], Stdio::null());
+    owner.listens_at();
+    let bob = Home::with_key("bob", "test-2.pem").fingerprint();
+    assert_eq!(home.run(&["peers", "add", "bob", &bob], Stdio::null()).ends(), 0);
+    assert_eq!(home.run(&["send", "bob", "--keep", "-m", "text"], Stdio::null()).ends(), 6);
+    owner.signal(Signal::TERM);
+    assert_eq!(owner.ends(), 0);
+    let output = owner.output();
+    let last = output.lines().last().unwrap_or_default();
+    assert!(last.contains(r#""event":"done","code":0"#) && !output.contains(r#""queued""#), "{output}");
+}

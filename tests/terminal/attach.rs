@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use super::pty::{Pty, row_of_cursor};
+use super::pty::{Pty, Setup, row_of_cursor};
 use super::support::Home;
 
 #[test]
@@ -97,4 +97,24 @@ fn a_prompt_on_a_home_that_a_command_had_open_goes_on_when_that_has_ended() {
     alice.press("\x04");
     assert_eq!(alice.wait_end(), 6);
     listener.signal(Signal::CONT);
+}
+
+#[test]
+fn an_attached_prompt_ends_with_its_terminal_that_had_another_size_just_before() {
+    let home = Home::with_key("alice", "pty/alice.pem");
+    let mut owner = home.run(&["serve", "--name", "alice"], Stdio::null());
+    home.is_served();
+    // The size is looked at again after a while there.
+    let tmux = Setup { term: "tmux-256color", ..Setup::WIDE };
+    let mut prompts: Vec<_> = (0..4).map(|_| Pty::attached_at(&tmux, &home)).collect();
+    for prompt in &prompts {
+        prompt.sees("is serving this home");
+        prompt.resize(70, 20);
+        prompt.signal(Signal::HUP);
+    }
+    for prompt in &mut prompts {
+        assert_eq!(prompt.wait_end(), 129);
+    }
+    owner.signal(Signal::TERM);
+    assert_eq!(owner.ends(), 0);
 }

@@ -108,17 +108,21 @@ impl Pty {
 
     /// A prompt at a home that another process serves.
     pub(crate) fn attached(home: &Home) -> Self {
-        Self::started_as(home, &["attach"])
+        Self::attached_at(&Setup::WIDE, home)
+    }
+
+    /// That at another terminal.
+    pub(crate) fn attached_at(setup: &Setup<'_>, home: &Home) -> Self {
+        Self::started_as(setup, home, &["attach"])
     }
 
     /// A prompt on a home that may be open elsewhere.
     pub(crate) fn prompt_on(home: &Home) -> Self {
-        Self::started_as(home, &[])
+        Self::started_as(&Setup::WIDE, home, &[])
     }
 
-    fn started_as(home: &Home, args: &[&str]) -> Self {
-        let setup = Setup::WIDE;
-        let command = command_of(&setup, home, args);
+    fn started_as(setup: &Setup<'_>, home: &Home, args: &[&str]) -> Self {
+        let command = command_of(setup, home, args);
         let pty = Self::open(command, (setup.cols, setup.rows), home.clone());
         pty.wait_reading();
         pty

@@ -18,6 +18,7 @@ use crate::delivery::{
 };
 use crate::ids::ConnId;
 use crate::limits;
+use crate::session::CloseReason;
 use crate::time::UnixMs;
 use crate::wire::{ByeReason, Count, PairNumber};
 
@@ -348,7 +349,7 @@ impl Chat {
     }
 
     /// Forgets what was in memory only of a peer that has left.
-    pub(crate) fn leave_pair(&mut self, conversation: &Conversation) {
+    pub(crate) fn leave_pair(&mut self, conversation: &Conversation, reason: &CloseReason) {
         let Some(peer) = conversation.peer.as_ref().and_then(Peer::fingerprint) else { return };
         // Another connection with it counts on.
         let stays = self.conversations.with_peer(PeerId::Key(peer)).any(|(_, one)| one.is_lasting());
@@ -360,7 +361,8 @@ impl Chat {
         kept.ledger.forget_in_memory(peer);
         let waiting = kept.ledger.waiting_count(peer);
         if self.is_chosen(PeerId::Key(peer)) && !is_told {
-            let progress = DeliveryProgress::Away(waiting);
+            let closed_here = *reason == CloseReason::LocalClose;
+            let progress = DeliveryProgress::Away { waiting, closed_here };
             let report = DeliveryReport { to: conversation.name(), fingerprint: Some(peer), progress };
             self.effects.push(Effect::Delivery(report));
         }

@@ -56,6 +56,17 @@ pub(crate) enum Attendance {
     Unattended,
 }
 
+impl Attendance {
+    /// Exit code of a session that ended with `code`: lines that wait for their receivers are what
+    /// a service is for.
+    fn code(self, code: u8) -> u8 {
+        match (self, code) {
+            (Self::Unattended, code::QUEUED) => 0,
+            (_, code) => code,
+        }
+    }
+}
+
 pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppError> {
     start(context, args, &context.settings, Attendance::Attended)
 }
@@ -184,7 +195,7 @@ fn try_start(
         output_until: None,
         faces: FaceServer::default(),
     };
-    let code = app.run(&mut frontend, &signals);
+    let code = app.run(&mut frontend, &signals).map(|code| attendance.code(code));
     frontend.finish(app, code.as_ref().ok().copied());
     Ok(ServedUse::Over(code?))
 }

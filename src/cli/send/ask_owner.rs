@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::answers::unanswered;
 use super::queue::nothing_sent;
-use super::through_owner::code_of_warning;
+use super::through_owner::{CLOSED_HERE, LEFT_THERE, closed_here, code_of_warning};
 use super::waiting::not_in_time;
 use crate::app::error::{AppError, code, describe};
 use crate::app::os::print;
@@ -137,11 +137,12 @@ impl Run {
                 self.tell(client, event);
             }
             ("away" | "left", _) if is_about_peer => {
+                let left = if closed_here(event) { CLOSED_HERE } else { LEFT_THERE };
                 let why = match self.stage {
-                    Stage::Receipted => "the other side left before it answered",
-                    _ => "the other side left before everything was acknowledged",
+                    Stage::Receipted => format!("{left} before it answered"),
+                    _ => format!("{left} before everything was acknowledged"),
                 };
-                return Some(self.end(code::LOST, Some(("left", why.to_owned()))));
+                return Some(self.end(code::LOST, Some(("left", why))));
             }
             ("warning", _) => {
                 self.trouble = Some((code_of_warning(text("kind")), text("message").to_owned()));

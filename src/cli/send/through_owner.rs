@@ -74,6 +74,8 @@ enum Presence {
 struct Run {
     send: OwnedSend,
     presence: Presence,
+    /// How it went away.
+    left: &'static str,
     backoff: Backoff,
     /// Messages that are read and not handed over.
     pending: VecDeque<InputItem>,
@@ -117,6 +119,7 @@ pub(super) fn run(
     let mut run = Run {
         send,
         presence: Presence::Asked,
+        left: LEFT_THERE,
         backoff: Backoff::default(),
         pending: messages.into_iter().map(InputItem::Message).collect(),
         items,
@@ -172,6 +175,15 @@ pub(super) fn relay_warning(event: &Value, format: OutputFormat, home: Option<&P
         &OutputEvent::Warning { kind: kind(text("kind")), message: hint_at_home(text("message"), home) },
         format,
     );
+}
+
+/// How a connection of the owner's ended, as sentences have it.
+pub(super) const LEFT_THERE: &str = "the other side left";
+pub(super) const CLOSED_HERE: &str = "the connection was closed here";
+
+/// Whether a peer is away since the owner has closed the connection.
+pub(super) fn closed_here(event: &Value) -> bool {
+    event.get("closed_here") == Some(&Value::Bool(true))
 }
 
 /// Exit code of what the owner of a home warns of, by the kind of the warning (`docs/EVENTS.md`).
@@ -406,7 +418,13 @@ impl Run {
                 self.receipted += std::mem::replace(&mut self.waiting, rest).len() as u64;
                 (self.last_progress, self.last_receipt) = (Instant::now(), Instant::now());
             }
-            "away" if is_about_peer && self.presence == Presence::Here => self.lose(),
+            "away" if is_about_peer && self.presence == Presence::Here => {
+                if closed_here(event) {
+                    (self.presence, self.left) = (Presence::Away, CLOSED_HERE);
+                } else {
+                    self.lose();
+                }
+            }
             "back" if is_about_peer => self.presence = Presence::Here,
             "warning" if text("kind") == "expired" => {
                 client.order(&json!({ "id": LEFT, "command": "outbox" }));
@@ -486,12 +504,15 @@ impl Run {
             return Some((code, Some(why)));
         }
         match self.presence {
-            Presence::Away if is_patient && is_kept => Some((code::QUEUED, None)),
+            Presence::Away if is_patient && is_kept => {
+                let why = (self.left == CLOSED_HERE).then(|| format!("{CLOSED_HERE} meanwhile"));
+                Some((code::QUEUED, why))
+            }
             Presence::Away if !is_patient && self.unanswered.is_empty() => {
                 let nobody = || (code::LOST, format!("{} is not connected", self.send.name));
                 let (code, why) = match self.trouble.take() {
                     _ if !self.waiting.is_empty() => {
-                        (code::LOST, "the other side left before everything was acknowledged".to_owned())
+                        (code::LOST, format!("{} before everything was acknowledged", self.left))
                     }
                     trouble => trouble.unwrap_or_else(nobody),
                 };

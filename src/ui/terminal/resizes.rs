@@ -6,11 +6,15 @@ use std::os::unix::thread::JoinHandleExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use nix::sys::pthread::{Pthread, pthread_kill};
 use nix::sys::signal::{SigSet, Signal, raise};
 
 use super::editor_state::EventSender;
+
+/// Pause between two signals to a thread that is to end.
+const END_SIGNAL_PAUSE: Duration = Duration::from_millis(5);
 
 /// Owner of the thread that takes the signal, which every other thread blocks.
 pub(crate) struct Resizes {
@@ -32,8 +36,13 @@ impl Drop for Resizes {
     fn drop(&mut self) {
         self.is_closing.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
-            // The cast is for musl, whose C library has a pointer there.
-            let _ = pthread_kill(thread.as_pthread_t() as Pthread, Signal::SIGWINCH);
+            // Again and again: the system drops one that waits where rustyline takes its handler
+            // away, and that handler takes one which comes while the thread lets it.
+            while !thread.is_finished() {
+                // The cast is for musl, whose C library has a pointer there.
+                let _ = pthread_kill(thread.as_pthread_t() as Pthread, Signal::SIGWINCH);
+                thread::sleep(END_SIGNAL_PAUSE);
+            }
             // A panic there has been reported by its hook.
             let _ = thread.join();
         }
