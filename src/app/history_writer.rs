@@ -130,7 +130,7 @@ fn hand_over(mut client: OwnerClient, entries: &[HistoryEntry]) -> io::Result<()
     client.order(&json!({ "face": "sender" }));
     for (number, HistoryEntry { peer, row }) in (1..).zip(entries) {
         let direction = match row.direction {
-            Direction::Sent => "sent",
+            Direction::Sent | Direction::TakenBack => "sent",
             Direction::Received => "received",
         };
         let id = (number == entries.len()).then_some(LAST);

@@ -516,8 +516,8 @@ impl<S: NoticeSink> Host for OsHost<S> {
                 }
             }
             Effect::ReadHistory(query) => return self.submit_to_store(StoreJob::Find(query)),
-            Effect::ForgetHistory { peer, before } => {
-                return self.submit_to_store(StoreJob::ForgetHistory { peer, before });
+            Effect::ForgetHistory { before } => {
+                return self.submit_to_store(StoreJob::ForgetHistory { before });
             }
             // The profile performs these.
             Effect::ReadBook { .. }

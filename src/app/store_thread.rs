@@ -25,8 +25,8 @@ pub(crate) enum StoreJob {
     Commit(StoreBatch, CommitTiming),
     /// Look into the history. What was submitted before it is in it.
     Find(HistoryQuery),
-    /// Delete the history of one peer or of all, or what of it is older than a moment.
-    ForgetHistory { peer: Option<Fingerprint>, before: Option<UnixMs> },
+    /// Delete what of the history is older than a moment.
+    ForgetHistory { before: UnixMs },
     /// Let one more identity open the store.
     AddWrap(PublicKey),
     /// Let no other identity open it.
@@ -203,8 +203,8 @@ impl Server {
                     let (kept, result) = self.store.commit_first(&batches);
                     self.answers_of(kept, batches.len(), result)
                 }
-                StoreJob::ForgetHistory { peer, before } => {
-                    let result = self.store.forget_history(peer.as_ref(), before).map(drop);
+                StoreJob::ForgetHistory { before } => {
+                    let result = self.store.forget_history(None, Some(before)).map(drop);
                     self.answers_of(0, 1, result)
                 }
                 StoreJob::AddWrap(identity) => {

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::notice::Message;
+use super::notice::{Message, TAKEN_BACK, with_remark};
 use super::types::PeerId;
+use crate::delivery;
 use crate::limits;
 use crate::text::Wanted;
 use crate::text::safe::SafeText;
@@ -66,12 +67,21 @@ struct HistoryEntry {
     peer: PeerId,
     acquaintance: Acquaintance,
     place: Place,
+    fate: Fate,
     /// Without its rows and its exact text.
     head: Message,
     /// The rows as they are shown, joined by newlines: a row of its own would take more than it
     /// says.
     rows: Box<str>,
     exact: ExactText,
+}
+
+/// What is known of a message besides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    Said,
+    /// It is ours, and was taken back.
+    TakenBack,
 }
 
 /// Exact text of a message, told by what is kept of it anyway.
@@ -115,7 +125,7 @@ impl HistoryEntry {
         let (name, to) = (message.name.clone(), message.to.clone());
         let head = Message { name, to, text: Vec::new(), rows: Vec::new(), ..*message };
         let exact = ExactText::new(&message.text, &rows);
-        Self { peer, acquaintance, place, head, rows, exact }
+        Self { peer, acquaintance, place, fate: Fate::Said, head, rows, exact }
     }
 
     fn bytes(&self) -> usize {
@@ -125,6 +135,7 @@ impl HistoryEntry {
 
     fn message(&self) -> Message {
         let rows = self.rows.split('\n').map(SafeText::line).collect();
+        let rows = if self.fate == Fate::TakenBack { with_remark(rows, TAKEN_BACK) } else { rows };
         let text = self.exact.behind(&self.rows);
         Message { text, rows, ..self.head.clone() }
     }
@@ -159,6 +170,19 @@ impl History {
         }
         while self.entries.len() > limits::HISTORY_MESSAGES || self.bytes > limits::HISTORY_BYTES {
             self.remove(0);
+        }
+    }
+
+    /// Marks a text of ours that was taken back: the first of those that are the same that was
+    /// accepted since it was typed.
+    pub(crate) fn mark(&mut self, mark: &delivery::HistoryEntry) {
+        let (peer, at) = (PeerId::Key(mark.peer), mark.row.at);
+        let is_meant = |entry: &&mut HistoryEntry| {
+            let is_ours = entry.peer == peer && !entry.head.to.is_empty() && entry.fate == Fate::Said;
+            is_ours && entry.head.arrived >= at && *entry.exact.behind(&entry.rows) == *mark.row.text
+        };
+        if let Some(entry) = self.entries.iter_mut().find(is_meant) {
+            entry.fate = Fate::TakenBack;
         }
     }
 

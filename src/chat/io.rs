@@ -277,9 +277,9 @@ pub enum Effect {
     Remember(HistoryEntry),
     /// Look into the history on disk and report [`Input::History`].
     ReadHistory(HistoryQuery),
-    /// Delete the history of one peer or of all, or what of it is older than a moment, and report
-    /// [`Input::Committed`] as for a commit.
-    ForgetHistory { peer: Option<Fingerprint>, before: Option<UnixMs> },
+    /// Delete what of the history is older than a moment, and report [`Input::Committed`] as for a
+    /// commit.
+    ForgetHistory { before: UnixMs },
     /// Generate a key, store it and report [`Input::KeyMade`].
     MakeKey { of: KeyFor, bits: u32, replacing: KeyReplacement, cause: KeygenCause },
     /// Discard the key that is being generated.

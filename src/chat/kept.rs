@@ -86,6 +86,8 @@ pub(crate) enum AfterCommit {
     Expired { peer: Fingerprint, withdrawals: Vec<(u64, Withdrawal)> },
     /// Messages with these numbers, which nobody has seen, are given to who is there.
     Give(Vec<u64>),
+    /// Texts of ours that were taken back are marked in the session's history too.
+    Marked(Vec<HistoryEntry>),
     /// It is known what became of texts that were taken back.
     Settled(Vec<SettledWithdrawal>),
     /// A message that is kept for the history only is there.

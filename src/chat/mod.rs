@@ -75,11 +75,11 @@ pub(crate) use handlers::outbox;
 pub use io::{
     CommitTiming, DeliveryProgress, DeliveryReport, Effect, Input, ReturnCause, ReturnedLine, SentMessage,
 };
-pub(crate) use notice::author;
 pub use notice::{
     Arrival, DeliveryInfo, DeliveryWarning, Impersonated, Info, KeyStatus, Message, Notice, OaepInfo,
     SearchedHistory, UnsavedChange, Warning,
 };
+pub(crate) use notice::{author, history_rows};
 pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptView};
 pub use questions::{QuestionId, ReadingProof};
 pub use redial::AfterLoss;

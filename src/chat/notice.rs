@@ -7,7 +7,7 @@ use super::redial::AfterLoss;
 use super::trust_policy::KeyRefusal;
 use super::types::{HistoryPolicy, KeyFor, NotifyPolicy, ReceiptDue, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
-use crate::delivery::{Withdrawal, WithdrawalOutcome};
+use crate::delivery::{Direction, HistoryRow, Withdrawal, WithdrawalOutcome};
 use crate::limits;
 use crate::peers::address::BoundAddresses;
 use crate::session::CloseReason;
@@ -91,11 +91,11 @@ impl Arrival {
 
     /// Rows of the text of such a message, with a remark behind the last.
     pub(crate) fn rows(self, text: &[u8], sent: UnixMs, arrived: UnixMs) -> Vec<SafeText> {
-        let mut rows = SafeText::rows_from_bytes(text);
-        if let (Some(remark), Some(last)) = (self.remark(sent, arrived), rows.last_mut()) {
-            *last = SafeText::line(&format!("{last} {remark}"));
+        let rows = SafeText::rows_from_bytes(text);
+        match self.remark(sent, arrived) {
+            Some(remark) => with_remark(rows, &remark),
+            None => rows,
         }
-        rows
     }
 
     /// Words behind the text of such a message, if there are any.
@@ -109,6 +109,23 @@ impl Arrival {
             Self::Again => Some("(again)".to_owned()),
         }
     }
+}
+
+/// Remark behind a message of the history that was taken back.
+pub(crate) const TAKEN_BACK: &str = "(taken back)";
+
+/// Rows of a text with a remark behind the last.
+pub(crate) fn with_remark(mut rows: Vec<SafeText>, remark: &str) -> Vec<SafeText> {
+    if let Some(last) = rows.last_mut() {
+        *last = SafeText::line(&format!("{last} {remark}"));
+    }
+    rows
+}
+
+/// Rows of a message of the history.
+pub(crate) fn history_rows(row: &HistoryRow) -> Vec<SafeText> {
+    let rows = SafeText::rows_from_bytes(&row.text);
+    if row.direction == Direction::TakenBack { with_remark(rows, TAKEN_BACK) } else { rows }
 }
 
 fn is_late(sent: UnixMs, arrived: UnixMs) -> bool {
@@ -267,6 +284,8 @@ pub enum DeliveryInfo {
     History { policy: HistoryPolicy, days: Option<u32> },
     // At the wish of a user.
     TakenBack { name: String, numbers: Numbers, withdrawal: Withdrawal },
+    // The history of a peer who is forgotten, if there is one.
+    HistoryStays { name: String, fingerprint: Fingerprint },
     // What became of texts that were taken back while the peer may have had them.
     Settled { name: String, numbers: Numbers, outcome: WithdrawalOutcome },
 }

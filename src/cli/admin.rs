@@ -10,6 +10,7 @@ use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::keyring::{PassphraseSource, StoredKey, ask, import, load, make, read_file, seed, unlock};
 use crate::app::os::{print_line, today};
 use crate::app::owner;
+use crate::chat::display::history_stays;
 use crate::chat::{KeyFor, KeyReplacement};
 use crate::config::{Layer, SettingSources};
 use crate::crypto::{Fingerprint, Passphrase};
@@ -405,11 +406,8 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
             }
             // The store may be open elsewhere, and needs the key.
             if MessageStore::exists(home) {
-                let delete = format!("rsachat history delete --peer {fingerprint}");
-                let delete = hint_at_home(&delete, common.home.as_deref());
-                print_line(&format!(
-                    "the conversation with {name} stays, if it was kept; {delete} deletes it"
-                ))?;
+                let stays = history_stays(name, fingerprint);
+                print_line(&hint_at_home(&stays, common.home.as_deref()))?;
             }
             format!("{name} is forgotten, {fingerprint}")
         }

@@ -13,7 +13,7 @@ use crate::app::keyring::{no_key, unlock};
 use crate::app::log::LOG_TIME;
 use crate::app::os::{local, moment, print, print_line, unix_ms};
 use crate::app::owner_client::numbered;
-use crate::chat::author;
+use crate::chat::{author, history_rows};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Direction, HistoryEntry};
 use crate::peers::book::Book;
@@ -200,6 +200,9 @@ struct Line<'a> {
     fingerprint: String,
     /// Author, by the name that it had then.
     from: &'a str,
+    /// It is yours, and was taken back before the peer was known to have it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    taken_back: bool,
     text: String,
     /// The exact bytes in base64, if they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -216,21 +219,22 @@ impl Printer<'_> {
             let line = Line {
                 time: moment(row.at.0),
                 direction: match row.direction {
-                    Direction::Sent => "sent",
+                    Direction::Sent | Direction::TakenBack => "sent",
                     Direction::Received => "received",
                 },
                 peer: &name,
                 fingerprint: peer.to_string(),
                 from: &row.name,
+                taken_back: row.direction == Direction::TakenBack,
                 text: with_bad_bytes(&row.text, str::to_owned),
                 bytes: (!is_text).then(|| BASE64_STANDARD.encode(&row.text)),
             };
             return Ok(print(&json_line(&line))?);
         }
         let time = local(row.at.0).strftime(LOG_TIME).to_string();
-        let to = if row.direction == Direction::Sent { vec![name] } else { Vec::new() };
+        let to = if row.direction == Direction::Received { Vec::new() } else { vec![name] };
         let author = author(&SafeText::line(&row.name).to_string(), &to);
-        let rows = SafeText::rows_from_bytes(&row.text);
+        let rows = history_rows(row);
         let text: String =
             rows.iter().flat_map(|row| [time.as_str(), " ", &author, ": ", row.as_str(), "\n"]).collect();
         Ok(print(&text)?)

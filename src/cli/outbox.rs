@@ -138,7 +138,9 @@ fn carry_out(
         return Ok(nothing());
     }
     let (withdrawals, refused) = outbox::split(ledger.take_back(*peer, &numbers, None));
-    store.commit(&ledger.take_changes()).map_err(|failed| AppError::from(failed.why))?;
+    store
+        .commit_with_history(&ledger.take_changes(), &ledger.take_marks())
+        .map_err(|failed| AppError::from(failed.why))?;
     let said = outbox::taken_back(name, &withdrawals).map(|what| Notice::Info(Info::Delivery(what)));
     let refused = refused.into_iter().map(|(number, error)| outbox::not_taken_back(name, number, error));
     Ok(said.chain(refused.map(|what| Notice::Warning(Warning::Delivery(what)))).collect())

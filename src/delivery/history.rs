@@ -50,6 +50,24 @@ pub enum Direction {
     Sent,
     /// To us.
     Received,
+    /// From us, and taken back before the peer was known to have it. Appending one marks the last
+    /// message from us with its moment and text, and adds none.
+    TakenBack,
+}
+
+impl HistoryEntry {
+    /// Whether it marks a message that is there.
+    #[must_use]
+    pub fn is_mark(&self) -> bool {
+        self.row.direction == Direction::TakenBack
+    }
+}
+
+impl HistoryRow {
+    /// Whether a mark is of this message.
+    pub(crate) fn is_marked_by(&self, mark: &Self) -> bool {
+        (self.direction, self.at, &self.text) == (Direction::Sent, mark.at, &mark.text)
+    }
 }
 
 /// What is asked for of a history.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use rand::Rng as _;
 
+use super::history::HistoryEntry;
 use super::message::{EnqueueError, MessageState, SettledWithdrawal, WaitingMessage, WithdrawalOutcome};
 use super::pair::{
     Calls, Content, Exposure, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED,
@@ -25,6 +26,8 @@ pub struct Ledger {
     changes: Vec<StoreChange>,
     /// What became of messages that were taken back while they may have been at the peer's.
     settled: Vec<SettledWithdrawal>,
+    /// Messages that were taken back, as the history marks them.
+    taken_back: Vec<HistoryEntry>,
     seed: Seed,
     epochs_made: u64,
     /// No message expires before this moment.
@@ -112,8 +115,8 @@ impl Ledger {
     #[must_use]
     pub fn new(pairs: Pairs, seed: Seed) -> Self {
         let pairs = pairs.into_iter().map(|(peer, pair)| (peer, Entry::of(pair))).collect();
-        let (changes, settled) = (Vec::new(), Vec::new());
-        let mut ledger = Self { pairs, changes, settled, seed, epochs_made: 0, expiry: None };
+        let (changes, settled, taken_back) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ledger = Self { pairs, changes, settled, taken_back, seed, epochs_made: 0, expiry: None };
         ledger.find_expiry();
         ledger
     }
@@ -126,6 +129,7 @@ impl Ledger {
         self.pairs.extend(before);
         self.changes.clear();
         self.settled.clear();
+        self.taken_back.clear();
         self.find_expiry();
     }
 

@@ -46,6 +46,9 @@ impl MessageState {
 /// The word for one that was taken back while the peer may have had it.
 pub const TAKEN_BACK: &str = "taken back, may have arrived";
 
+/// The word for one whose time has passed: whoever has the store open next takes it back.
+pub const EXPIRED: &str = "expired";
+
 /// A message of ours that waits, as a list shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WaitingMessage {

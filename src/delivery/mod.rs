@@ -12,8 +12,8 @@ pub use crate::wire::{Chain, Epoch, Resume};
 pub use history::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow, StoredHistory};
 pub use ledger::{Ledger, Reception};
 pub use message::{
-    EnqueueError, MessageState, SettledWithdrawal, TAKEN_BACK, WaitingMessage, WithdrawError, Withdrawal,
-    WithdrawalOutcome,
+    EXPIRED, EnqueueError, MessageState, SettledWithdrawal, TAKEN_BACK, WaitingMessage, WithdrawError,
+    Withdrawal, WithdrawalOutcome,
 };
 pub use pair::{
     Calls, Content, Exposure, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED,

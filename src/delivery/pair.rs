@@ -173,7 +173,7 @@ pub struct StoreChange {
     pub change: PairChange,
 }
 
-/// Changes that belong together, with messages that are appended to the history.
+/// Changes that belong together, with messages that are appended to the history, or marked in it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct StoreBatch {
     /// The changes.

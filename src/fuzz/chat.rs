@@ -402,8 +402,8 @@ impl World {
                 self.history.extend(batch.history);
                 Some(Input::Committed(Ok(())))
             }
-            Effect::ForgetHistory { peer, .. } => {
-                self.history.retain(|entry| peer.is_some_and(|peer| entry.peer != peer));
+            Effect::ForgetHistory { before } => {
+                self.history.retain(|entry| entry.row.at >= before);
                 Some(Input::Committed(Ok(())))
             }
             Effect::ReadHistory(_) if self.fails => Some(Input::History(Err(failure()))),

@@ -8,9 +8,8 @@ use std::path::Path;
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use crate::crypto::Fingerprint;
 use crate::delivery::{
-    FoundEntries, HistoryEntry, HistoryQuery, Pair, Pairs, StoreBatch, StoreChange, StoredHistory,
+    Direction, FoundEntries, HistoryEntry, HistoryQuery, Pair, Pairs, StoreBatch, StoreChange, StoredHistory,
 };
 use crate::script::DiskRoom;
 use crate::store::{StoreError, message_store};
@@ -70,7 +69,7 @@ impl Homes {
         batch: StoreBatch,
     ) -> Result<(), (String, Option<Pairs>)> {
         let Messages { pairs, history } = self.messages.entry(actor).or_default();
-        let takes_room = !batch.history.is_empty() || batch.changes.iter().any(message_store::takes_room);
+        let takes_room = message_store::takes_room(&batch.changes, &batch.history);
         if self.full.contains(&actor) && takes_room {
             return Err((disk_full(home), Some(pairs.clone())));
         }
@@ -78,7 +77,17 @@ impl Homes {
             pairs.entry(peer).or_default().apply(change);
         }
         pairs.retain(|_, pair| *pair != Pair::default());
-        history.extend(batch.history);
+        for entry in batch.history {
+            if !entry.is_mark() {
+                history.push(entry);
+                continue;
+            }
+            let is_meant =
+                |one: &&mut HistoryEntry| one.peer == entry.peer && one.row.is_marked_by(&entry.row);
+            if let Some(meant) = history.iter_mut().rev().find(is_meant) {
+                meant.row.direction = Direction::TakenBack;
+            }
+        }
         Ok(())
     }
 
@@ -87,12 +96,9 @@ impl Homes {
         self.messages.get(&actor).map(|messages| query.find(&messages.history)).unwrap_or_default()
     }
 
-    /// Deletes the history of one peer of an actor or of all, or what of it is older than a moment.
-    pub(crate) fn forget_history(&mut self, actor: usize, peer: Option<Fingerprint>, before: Option<UnixMs>) {
-        let goes = |entry: &HistoryEntry| {
-            peer.is_none_or(|peer| entry.peer == peer) && before.is_none_or(|before| entry.row.at < before)
-        };
-        self.messages.entry(actor).or_default().history.retain(|entry| !goes(entry));
+    /// Deletes what of the history of an actor is older than a moment.
+    pub(crate) fn forget_history(&mut self, actor: usize, before: UnixMs) {
+        self.messages.entry(actor).or_default().history.retain(|entry| entry.row.at >= before);
     }
 
     /// Forgets the messages of an actor, whose home is a new one.
@@ -145,8 +151,8 @@ fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::Identity;
-    use crate::delivery::{Chain, Content, Direction, Exposure, HistoryRow, InboxRow, OutboxRow, PairChange};
+    use crate::crypto::{Fingerprint, Identity};
+    use crate::delivery::{Chain, Content, Exposure, HistoryRow, InboxRow, OutboxRow, PairChange};
     use crate::store::{DiskState, Home, MessageStore, SimulatedDisk};
 
     fn batch(changes: Vec<StoreChange>) -> StoreBatch {
@@ -213,11 +219,15 @@ mod tests {
             assert!(!found.entries.is_empty(), "{query:?}");
             assert_eq!(homes.find(0, &query), found, "{query:?}");
         }
-        for (peer, before) in [(Some(bob), Some(UnixMs(3))), (None, Some(UnixMs(3))), (Some(bob), None)] {
-            store.forget_history(peer.as_ref(), before).unwrap();
-            homes.forget_history(0, peer, before);
+        let mut mark = entry(3, bob, "lunch");
+        mark.row.direction = Direction::TakenBack;
+        store.commit_with_history(&[], &[mark.clone()]).unwrap();
+        homes.commit(0, home.path(), StoreBatch { changes: Vec::new(), history: vec![mark] }).unwrap();
+        for before in [0, 3, 9].map(UnixMs) {
+            store.forget_history(None, Some(before)).unwrap();
+            homes.forget_history(0, before);
             let found = store.history().unwrap().find(&last(9, None)).unwrap();
-            assert_eq!(homes.find(0, &last(9, None)), found, "{peer:?} {before:?}");
+            assert_eq!(homes.find(0, &last(9, None)), found, "{before:?}");
         }
     }
 }

@@ -376,8 +376,8 @@ impl Host for SimHost<'_> {
             Effect::ReadHistory(query) => {
                 return Some(Input::History(Ok(simulation.homes.find(actor, &query))));
             }
-            Effect::ForgetHistory { peer, before } => {
-                simulation.homes.forget_history(actor, peer, before);
+            Effect::ForgetHistory { before } => {
+                simulation.homes.forget_history(actor, before);
                 return Some(Input::Committed(Ok(())));
             }
             // These leave no trace in a transcript.

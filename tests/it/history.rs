@@ -289,20 +289,71 @@ fn what_is_older_than_the_settings_say_is_deleted_as_the_prompt_starts() {
 }
 
 #[test]
-fn who_is_forgotten_leaves_nothing_in_the_store() {
+fn the_history_of_who_is_forgotten_stays_and_it_is_said_what_deletes_it() {
     let (home, gone) = home();
-    // The commands on files need no key, and say what they leave.
+    let junho = Home::of("준호").fingerprint();
     let said = home.answer(&["peers", "forget", "준호"]);
     let at = home.path().display();
-    assert!(said.contains(&format!("; rsachat --home {at} history delete --peer SHA256:")), "{said}");
-    home.answer(&["peers", "add", "준호", &Home::of("준호").fingerprint()]);
-    let mut minji = prompt(&home, KEEP, &[]);
-    minji.types(":forget 준호");
+    assert!(said.contains(&format!("; rsachat --home {at} history delete --peer {junho}")), "{said}");
+    home.answer(&["peers", "add", "준호", &junho]);
+    let mut minji = prompt(&home, KEEP, &["--json"]);
+    minji.types(r#"{"command":"forget","arguments":["준호"]}"#);
+    minji.sees(&format!("stays, if it was kept; rsachat history delete --peer {junho} deletes it"));
     minji.sees("준호 is forgotten");
-    minji.types(":quit");
-    minji.ends();
+    minji.types(r#"{"command":"quit"}"#);
+    assert_eq!(minji.ends(), 0);
+    assert_eq!(says(&home, &["export"], 0).lines().count(), 5);
+    assert_eq!(says(&home, &["delete", "--peer", &junho], 0), "deleted 3 messages\n");
     let left = says(&home, &["export", "--json"], 0);
     assert!(left.lines().count() == 1 && left.contains(&gone.to_string()), "{left}");
+}
+
+#[test]
+fn a_message_of_a_clock_that_was_ahead_keeps_no_older_one() {
+    let home = Home::of("민지");
+    let junho = Home::of("준호").fingerprint();
+    home.answer(&["peers", "add", "준호", &junho]);
+    let ages =
+        [-365, 20, 19, 10, 1].map(|days: i64| now().saturating_add_signed(-days * DAY_MS.cast_signed()));
+    let said = |at: u64| entry(junho.parse().unwrap(), at, Direction::Received, "준호", b"said");
+    store(&home).commit_with_history(&[], &ages.map(said)).unwrap();
+    assert_eq!(says(&home, &["delete", "--older-than", "15"], 0), "deleted 2 messages\n");
+    let mut minji = prompt(&home, "history-days = 2\n", &[]);
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    assert_eq!(says(&home, &["export"], 0).lines().count(), 2);
+}
+
+#[test]
+fn what_was_taken_back_or_has_expired_is_marked_in_the_history_on_disk_and_in_that_of_the_session() {
+    let home = Home::of("민지");
+    home.answer(&["peers", "add", "준호", &Home::of("준호").fingerprint()]);
+    let mut minji = prompt(&home, KEEP, &["--json"]);
+    for text in ["one", "two", "three"] {
+        minji.types(&format!(r#"{{"say":"{text}","to":"준호"}}"#));
+    }
+    minji.types(r#"{"say":"brief","to":"준호","expire":1}"#);
+    minji.sees("it has expired");
+    minji.types(r#"{"id":"drop","command":"outbox","arguments":["drop","준호","2"]}"#);
+    minji.sees(r#""id":"drop","event":"reply","ok":true"#);
+    for (id, command) in [("disk", "last"), ("session", "history"), ("after", "last")] {
+        let arguments = if command == "history" { r#"["forget"]"# } else { "[]" };
+        minji.types(&format!(r#"{{"id":"{id}","command":"{command}","arguments":{arguments}}}"#));
+    }
+    for id in ["disk", "after"] {
+        let past = minji.sees(&format!(r#""id":"{id}","event":"past""#));
+        assert!(past.contains("two (taken back)") && past.contains("brief (taken back)"), "{past}");
+        assert_eq!(past.matches("(taken back)").count(), 2, "{past}");
+    }
+    minji.types(r#"{"command":"quit"}"#);
+    minji.ends();
+    home.answer(&["outbox", "drop", "준호", "3"]);
+    let rows = says(&home, &["export"], 0);
+    let texts: Vec<_> = rows.lines().map(|row| row.split_once(": ").unwrap().1).collect();
+    assert_eq!(texts, ["one", "two (taken back)", "three (taken back)", "brief (taken back)"]);
+    let json = says(&home, &["export", "--json"], 0);
+    assert_eq!(json.matches(r#""direction":"sent""#).count(), 4, "{json}");
+    assert_eq!(json.matches(r#""taken_back":true,"text":"#).count(), 3, "{json}");
 }
 
 #[test]

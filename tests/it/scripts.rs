@@ -176,6 +176,10 @@ const SEEN: &[(&str, &str)] = &[
     ("Settled", r"\* 4 to bob was taken back too late: it had already arrived$"),
     ("TakenBack", r"\* 1 to bob was taken back; when you next connect, "),
     ("NowTalking", r"\* you are now talking to bob \(new key, not verified\)$"),
+    (
+        "HistoryStays",
+        r"\* the conversation with alice stays, if it was kept; rsachat history delete --peer SHA256:",
+    ),
     ("Trusted", r"\* bob is marked verified$"),
     ("Accepted", r"\* SHA256:\S+ is now the key of alice, "),
     ("Forgotten", r"\* bob is forgotten$"),

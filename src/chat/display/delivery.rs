@@ -6,6 +6,7 @@ use super::RecordingClass;
 use super::RecordingClass::{AnyRows, RowsAbout};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Numbers};
 use crate::chat::types::HistoryPolicy;
+use crate::crypto::Fingerprint;
 use crate::delivery::{Withdrawal, WithdrawalOutcome};
 use crate::limits;
 
@@ -56,6 +57,7 @@ impl DeliveryInfo {
                 };
                 (AnyRows, format!("messages exchanged with peers in your book stay on disk, sealed, {end}"))
             }
+            Self::HistoryStays { name, fingerprint } => (AnyRows, history_stays(name, *fingerprint)),
             Self::StoreOpened => {
                 (AnyRows, "the message store is open: messages are kept from now on".to_owned())
             }
@@ -138,6 +140,13 @@ fn left_waiting(waiting: &[(String, usize)]) -> String {
     format!(
         "{all} {lines_wait} for {for_whom}; the next prompt or rsachat serve sends {them} when you are connected, \
          rsachat send --flush{flushed} calls at once"
+    )
+}
+
+/// Of the messages with a peer who is forgotten.
+pub(crate) fn history_stays(name: &str, fingerprint: Fingerprint) -> String {
+    format!(
+        "the conversation with {name} stays, if it was kept; rsachat history delete --peer {fingerprint} deletes it"
     )
 }
 

@@ -159,7 +159,12 @@ impl Chat {
         if !settled.is_empty() {
             kept.next.push(AfterCommit::Settled(settled));
         }
-        let history = std::mem::take(&mut kept.history);
+        let marks = kept.ledger.take_marks();
+        let mut history = std::mem::take(&mut kept.history);
+        history.extend(marks.iter().cloned());
+        if !marks.is_empty() {
+            kept.next.push(AfterCommit::Marked(marks));
+        }
         let batch = StoreBatch { changes: kept.ledger.take_changes(), history };
         let timing = std::mem::take(&mut kept.timing);
         if batch.is_empty() {
@@ -246,8 +251,8 @@ impl Chat {
                 AfterCommit::ShowEarlier { peer, number, sent, text, .. } => {
                     self.show_earlier(peer, number, sent, text, Exposure::Possible);
                 }
-                // The next `Resume` tells again.
-                AfterCommit::Settled(_) => {}
+                // The next `Resume` tells again; what is not taken back is not marked.
+                AfterCommit::Settled(_) | AfterCommit::Marked(_) => {}
                 AfterCommit::Give(numbers) => {
                     self.effects.push(Effect::Give { numbers, exposure: Exposure::Possible });
                 }
@@ -319,6 +324,7 @@ impl Chat {
                 self.tell_taken_back(peer, &withdrawals, WithdrawalReason::Expired);
             }
             AfterCommit::Settled(settled) => self.tell_settled(&settled),
+            AfterCommit::Marked(marks) => marks.iter().for_each(|mark| self.history.mark(mark)),
             AfterCommit::Give(numbers) => {
                 self.effects.push(Effect::Give { numbers, exposure: Exposure::None });
             }

@@ -8,11 +8,12 @@ use crate::chat::Chat;
 use crate::chat::history::{Place, Sources};
 use crate::chat::io::Effect;
 use crate::chat::kept::{AfterCommit, FoundUse, PendingQuery};
-use crate::chat::notice::{Arrival, DeliveryInfo, DeliveryWarning, Info, Message, SearchedHistory, Warning};
+use crate::chat::notice::{
+    Arrival, DeliveryInfo, DeliveryWarning, Info, Message, SearchedHistory, Warning, history_rows,
+};
 use crate::chat::types::{HistoryPolicy, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow, StoredHistory};
-use crate::text::safe::SafeText;
 use crate::time::{DAY_MS, UnixMs};
 use crate::wire::Lifetime;
 
@@ -179,7 +180,7 @@ impl Chat {
 
     fn message_of(&self, entry: &HistoryEntry) -> Message {
         let (id, row) = (PeerId::Key(entry.peer), &entry.row);
-        let is_ours = row.direction == Direction::Sent;
+        let is_ours = row.direction != Direction::Received;
         Message {
             name: row.name.to_string(),
             to: if is_ours { vec![self.name_of_key(entry.peer)] } else { Vec::new() },
@@ -189,21 +190,25 @@ impl Chat {
             arrived: row.at,
             sent: row.at,
             arrival: Arrival::Prompt,
-            rows: SafeText::rows_from_bytes(&row.text),
+            rows: history_rows(row),
             text: row.text.to_vec(),
             number: 0,
         }
     }
 
-    /// Forgets all that is kept of a peer, for which nothing waits.
-    pub(crate) fn forget_kept(&mut self, peer: Fingerprint) {
+    /// Forgets what is kept of a peer, for which nothing waits, but for the history: it was asked
+    /// for by itself, and is deleted so.
+    pub(crate) fn forget_kept(&mut self, name: &str, peer: Fingerprint) {
+        if self.has_stored_history() {
+            let name = name.to_owned();
+            self.effects.info(Info::Delivery(DeliveryInfo::HistoryStays { name, fingerprint: peer }));
+        }
         let is_connected = self.conversations.with_peer(PeerId::Key(peer)).next().is_some();
         let Some(kept) = &mut self.kept else { return };
         kept.ledger.forget(peer);
         if !is_connected {
             kept.ledger.forget_in_memory(peer);
         }
-        self.forget_history(Some(peer), None);
     }
 
     /// Deletes what is too old, now and daily.
@@ -214,22 +219,18 @@ impl Chat {
         if let Some(kept) = &mut self.kept {
             kept.forget_at = Some(again);
         }
-        self.forget_history(None, Some(before));
+        // What was said before is appended first.
+        self.commit();
+        if let Some(kept) = &mut self.kept {
+            kept.commits.push_back(Vec::new());
+            self.effects.push(Effect::ForgetHistory { before });
+        }
     }
 
     pub(crate) fn forget_due_history(&mut self) {
         let now = self.now.mono;
         if self.kept.as_ref().is_some_and(|kept| kept.forget_at.is_some_and(|due| now >= due)) {
             self.forget_old_history();
-        }
-    }
-
-    fn forget_history(&mut self, peer: Option<Fingerprint>, before: Option<UnixMs>) {
-        // What was said before is appended first.
-        self.commit();
-        if let Some(kept) = &mut self.kept {
-            kept.commits.push_back(Vec::new());
-            self.effects.push(Effect::ForgetHistory { peer, before });
         }
     }
 }
@@ -250,7 +251,7 @@ mod tests {
         chat.handle(now, input);
         let mut moments = Vec::new();
         while let Some(effect) = chat.poll_effect() {
-            if let Effect::ForgetHistory { peer: None, before: Some(before) } = effect {
+            if let Effect::ForgetHistory { before } = effect {
                 moments.push(before.0 / DAY_MS);
                 chat.handle(now, Input::Committed(Ok(())));
             }

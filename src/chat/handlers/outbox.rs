@@ -7,7 +7,9 @@ use crate::chat::kept::AfterCommit;
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Numbers, Warning};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
-use crate::delivery::{Ledger, SettledWithdrawal, TAKEN_BACK, WithdrawError, Withdrawal};
+use crate::delivery::{
+    EXPIRED, Ledger, MessageState, SettledWithdrawal, TAKEN_BACK, WithdrawError, Withdrawal,
+};
 use crate::ids::FaceId;
 use crate::limits;
 use crate::peers::book::Book;
@@ -201,9 +203,12 @@ pub(crate) fn listing(
         let blocked = if is_blocked { ", blocked" } else { "" };
         let waiting = ledger.waiting(peer).map(|message| {
             let text = SafeText::line(&message.text).to_string();
-            let expires = message.expires.map(|at| span(at.since(now)));
-            let until = expires.map(|time| format!(", for {time} more")).unwrap_or_default();
-            let state = format!("{}{blocked}{until}", message.state.word());
+            let expires = message.expires.filter(|_| message.state != MessageState::Delivered);
+            let state = match expires {
+                Some(at) if at <= now => EXPIRED.to_owned(),
+                Some(at) => format!("{}{blocked}, for {} more", message.state.word(), span(at.since(now))),
+                None => format!("{}{blocked}", message.state.word()),
+            };
             (message.seq, message.typed, state, text)
         });
         // What is to be learnt of them yet, they themselves count for nothing.
@@ -269,4 +274,26 @@ fn runs<T: Copy + PartialEq>(numbers: &[(u64, T)]) -> impl Iterator<Item = (Numb
         let ((first, what), (last, _)) = (run.first()?, run.last()?);
         Some((Numbers { first: *first, last: *last }, *what))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Seed;
+    use crate::delivery::Pairs;
+
+    #[test]
+    fn a_line_is_listed_with_the_time_that_it_has_or_as_expired_and_without_one_once_it_is_delivered() {
+        let (mut ledger, bob) = (Ledger::new(Pairs::new(), Seed::new([1; 32])), Fingerprint::of(b"bob"));
+        for expires in [Some(3), Some(3), Some(90_000), None] {
+            ledger.enqueue(bob, "x", UnixMs(0), expires.map(UnixMs)).unwrap();
+        }
+        ledger.committed(bob, 4);
+        ledger.mark_sent(bob, 1);
+        ledger.handle_kept(bob, 1);
+        let listed = listing(&ledger, &Book::new(), UnixMs(30_000), |_| "bob".to_owned());
+        let Notice::Table(rows) = listed else { panic!("{listed:?}") };
+        let states: Vec<_> = rows.iter().skip(1).map(|row| row[3].as_str()).collect();
+        assert_eq!(states, ["delivered", "expired", "queued, for 1 min more", "queued"]);
+    }
 }

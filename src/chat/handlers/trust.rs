@@ -397,7 +397,7 @@ impl Chat {
                 self.effects.push(Effect::ChangeMet(MetChange::Drop(fingerprint)));
                 self.refused_keys.remove(&name);
                 self.close_key(fingerprint, ByeReason::Leaving);
-                self.forget_kept(fingerprint);
+                self.forget_kept(&name, fingerprint);
                 self.effects.info(Info::Forgotten { name });
             }
             ChangeReply::Blocked { name, .. } => self.effects.info(Info::Blocked { name }),

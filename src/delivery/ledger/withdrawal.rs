@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Ledger;
 use crate::crypto::Fingerprint;
+use crate::delivery::history::{Direction, HistoryEntry, HistoryRow};
 use crate::delivery::message::{
     MessageState, SettledWithdrawal, WithdrawError, Withdrawal, WithdrawalOutcome,
 };
@@ -45,6 +46,11 @@ impl Ledger {
         let row = row.ok_or(WithdrawError::NotWaiting)?;
         if state == MessageState::Delivered {
             return Err(WithdrawError::Delivered);
+        }
+        if let Content::Text(text) = &row.content {
+            let (direction, text) = (Direction::TakenBack, text.as_bytes().into());
+            let row = HistoryRow { at: row.typed, direction, name: "".into(), text };
+            self.taken_back.push(HistoryEntry { peer, row });
         }
         entry.bytes = entry.bytes.saturating_sub(row.content.bytes());
         entry.texts = entry.texts.saturating_sub(1);
@@ -106,6 +112,12 @@ impl Ledger {
             let kept = entry.pair.outbound.map_or(0, |out| out.kept);
             entry.pair.outbox.range(kept + 1..).map(|(seq, row)| (*peer, *seq, row))
         })
+    }
+
+    /// Marks of the history for messages that were taken back since the last call: they belong into
+    /// the same commit.
+    pub fn take_marks(&mut self) -> Vec<HistoryEntry> {
+        std::mem::take(&mut self.taken_back)
     }
 
     /// What became of messages that were taken back, since the last call: to be told once the

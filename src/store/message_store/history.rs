@@ -13,12 +13,12 @@ use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, Table, Ta
 
 use super::failure::{Failure, error_of, guarded};
 use super::rows::{self, Form};
-use super::sealed_table::{SealedTable, does_not_open, message_key, split_message_key};
+use super::sealed_table::{SealedTable, WritableTable, does_not_open, message_key, split_message_key};
 use crate::crypto::{Fingerprint, StoreKey};
-use crate::delivery::{FoundEntries, HistoryEntry, HistoryQuery, HistoryRow};
+use crate::delivery::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow};
 use crate::store::StoreError;
 use crate::text::Wanted;
-use crate::time::UnixMs;
+use crate::time::{DAY_MS, UnixMs};
 
 /// Last messages of each peer, one by one.
 const ROWS: SealedTable<40> = SealedTable("history");
@@ -26,6 +26,8 @@ const ROWS: SealedTable<40> = SealedTable("history");
 const BLOCKS: SealedTable<40> = SealedTable("history_blocks");
 /// Messages of a block. A peer has fewer than twice as many that are in none.
 const BLOCK: usize = 128;
+/// Values that one commit of a deletion looks at: other commits wait for it.
+const PART: usize = 256;
 /// Numbers that one thread searches before it takes the next.
 const CHUNK: u64 = 8_192;
 
@@ -38,7 +40,7 @@ type Stored<'a> = (AccessGuard<'a, Key>, AccessGuard<'a, Sealed>);
 /// Numbers of a peer: those of its first and last value, which are messages or blocks.
 type Numbers = (Fingerprint, RangeInclusive<u64>);
 
-/// Appends messages, each behind the last of its peer.
+/// Appends messages, each behind the last of its peer, and marks those that were taken back.
 pub(super) fn append(
     transaction: &WriteTransaction,
     key: &StoreKey,
@@ -49,13 +51,21 @@ pub(super) fn append(
     }
     let (mut rows, mut blocks) = (ROWS.writable(transaction)?, BLOCKS.writable(transaction)?);
     let mut next = BTreeMap::new();
-    for HistoryEntry { peer, row } in entries {
+    for HistoryEntry { peer, row } in entries.iter().filter(|entry| !entry.is_mark()) {
         let number = match next.get(peer) {
             Some(number) => *number,
             None => numbers(&rows.table, &blocks.table, peer)?.map_or(0, |numbers| numbers.end() + 1),
         };
         next.insert(*peer, number + 1);
         rows.put(key, &message_key(peer, number), row)?;
+    }
+    let mut marks = BTreeMap::<_, Vec<_>>::new();
+    for HistoryEntry { peer, row } in entries.iter().filter(|entry| entry.is_mark()) {
+        marks.entry(peer).or_default().push(row);
+    }
+    for (peer, marks) in marks {
+        let marks = mark(&mut rows, key, peer, Form::Row, marks)?;
+        mark(&mut blocks, key, peer, Form::Block, marks)?;
     }
     for peer in next.keys() {
         while let Some((numbers, block)) = oldest_rows(&rows.table, key, peer)? {
@@ -64,6 +74,42 @@ pub(super) fn append(
         }
     }
     Ok(())
+}
+
+/// Marks messages of ours to a peer that were taken back, from the newest on. Returns the marks of
+/// those that are not in this table; none are looked for where all messages are much older.
+fn mark<'a>(
+    table: &mut WritableTable<'_, 40>,
+    key: &StoreKey,
+    peer: &Fingerprint,
+    form: Form,
+    mut marks: Vec<&'a HistoryRow>,
+) -> Result<Vec<&'a HistoryRow>, Failure> {
+    let oldest = marks.iter().map(|mark| mark.at.0).min().unwrap_or(0).saturating_sub(DAY_MS);
+    let (first, last) = keys(peer, &(0..=u64::MAX));
+    let mut changed = Vec::new();
+    for value in table.table.range::<&[u8; 40]>(&first..=&last)?.rev() {
+        let (at, sealed) = value?;
+        let mut found = table.rows(key, at.value(), sealed.value(), form)?;
+        if marks.is_empty() || found.iter().all(|row| row.at.0 < oldest) {
+            marks.clear();
+            break;
+        }
+        let before = marks.len();
+        for row in found.iter_mut().rev() {
+            if let Some(mark) = marks.iter().rposition(|mark| row.is_marked_by(mark)) {
+                marks.remove(mark);
+                row.direction = Direction::TakenBack;
+            }
+        }
+        if marks.len() < before {
+            changed.push((*at.value(), found));
+        }
+    }
+    for (at, rows) in changed {
+        table.put_rows(key, &at, rows, form)?;
+    }
+    Ok(marks)
 }
 
 /// The rows for one more block, once there are twice as many.
@@ -95,55 +141,83 @@ fn remove(
     Ok(table.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false)?)
 }
 
-/// Deletes what is older than a moment, or all, of one peer or of all. What came later has a higher
-/// number, except where a clock was set back: what is behind a newer message stays with it.
+/// Part of the history that is next looked at: values of a form, behind a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HistoryPart {
+    form: Form,
+    behind: Option<[u8; 40]>,
+}
+
+impl HistoryPart {
+    pub(super) const FIRST: Self = Self { form: Form::Block, behind: None };
+}
+
+/// Deletes what is older than a moment, or all, of one peer or of all, as far as one commit goes.
+/// Each message goes by its own time: a clock may have been set back. Returns the number of
+/// messages, and the next part.
 pub(super) fn forget(
     transaction: &WriteTransaction,
     key: &StoreKey,
     peer: Option<&Fingerprint>,
     before: Option<UnixMs>,
-) -> Result<u64, Failure> {
-    let (mut rows, mut blocks) = (ROWS.writable(transaction)?, BLOCKS.writable(transaction)?);
-    let is_old = |row: &HistoryRow| before.is_none_or(|before| row.at < before);
+    HistoryPart { form, behind }: HistoryPart,
+) -> Result<(u64, Option<HistoryPart>), Failure> {
+    let name = if form == Form::Block { BLOCKS } else { ROWS };
+    let mut table = name.writable(transaction)?;
+    let (first, last) = peer.map_or(([0; 40], [u8::MAX; 40]), |peer| keys(peer, &(0..=u64::MAX)));
+    let behind = behind.as_ref().map_or(Bound::Included(&first), Bound::Excluded);
+    let (mut changed, mut looked_at, mut end) = (Vec::new(), 0, None);
+    for value in table.table.range::<&[u8; 40]>((behind, Bound::Included(&last)))?.take(PART) {
+        let (at, sealed) = value?;
+        let mut rows = table.rows(key, at.value(), sealed.value(), form)?;
+        let all = rows.len();
+        rows.retain(|row| before.is_some_and(|before| row.at >= before));
+        if rows.len() < all {
+            changed.push((*at.value(), all - rows.len(), rows));
+        }
+        (looked_at, end) = (looked_at + 1, Some(*at.value()));
+    }
     let mut forgotten = 0;
-    for (peer, numbers) in peers(&rows.table, &blocks.table, peer)? {
-        let (first, last) = keys(&peer, &numbers);
-        // The last number that goes, and what stays of the block that it leaves in part.
-        let (mut end, mut part) = (None, None);
-        for row in blocks.table.range::<&[u8; 40]>(&first..=&last)? {
-            let (at, sealed) = row?;
-            let mut block: Vec<HistoryRow> = BLOCKS.value(key, at.value(), sealed.value())?;
-            let old = block.iter().take_while(|row| is_old(row)).count();
-            forgotten += old as u64;
-            if old < block.len() {
-                part = (old > 0).then(|| (*at.value(), block.split_off(old)));
-                break;
-            }
-            end = Some(split_message_key(at.value()).1);
-        }
-        if let Some(end) = end {
-            remove(&mut blocks.table, &peer, &(*numbers.start()..=end))?;
-        }
-        if let Some((at, rest)) = part {
-            blocks.put(key, &at, &rest)?;
-        }
-        if range_of(&blocks.table, &peer)?.is_some() {
-            continue;
-        }
-        let mut end = None;
-        for row in rows.table.range::<&[u8; 40]>(&first..=&last)? {
-            let (at, sealed) = row?;
-            if !is_old(&ROWS.value(key, at.value(), sealed.value())?) {
-                break;
-            }
-            forgotten += 1;
-            end = Some(split_message_key(at.value()).1);
-        }
-        if let Some(end) = end {
-            remove(&mut rows.table, &peer, &(*numbers.start()..=end))?;
+    for (at, gone, rows) in changed {
+        forgotten += gone as u64;
+        table.put_rows(key, &at, rows, form)?;
+    }
+    let next = match form {
+        form if looked_at == PART => Some(HistoryPart { form, behind: end }),
+        Form::Block => Some(HistoryPart { form: Form::Row, behind: None }),
+        Form::Row => None,
+    };
+    Ok((forgotten, next))
+}
+
+impl WritableTable<'_, 40> {
+    /// The messages of a value.
+    fn rows(
+        &self,
+        key: &StoreKey,
+        at: &[u8; 40],
+        sealed: &[u8],
+        form: Form,
+    ) -> Result<Vec<HistoryRow>, Failure> {
+        let (padded, mut found) = (self.name.opened(key, at, sealed)?, Vec::new());
+        rows::rows_with(&padded, form, |_| true, |_, row| found.push(row)).ok_or_else(does_not_open)?;
+        Ok(found)
+    }
+
+    /// Writes the messages of a value, or deletes it where there are none.
+    fn put_rows(
+        &mut self,
+        key: &StoreKey,
+        at: &[u8; 40],
+        rows: Vec<HistoryRow>,
+        form: Form,
+    ) -> Result<(), Failure> {
+        match form {
+            _ if rows.is_empty() => self.remove(at),
+            Form::Row => rows.into_iter().try_for_each(|row| self.put(key, at, &row)),
+            Form::Block => self.put(key, at, &rows),
         }
     }
-    Ok(forgotten)
 }
 
 /// Keys of the first and the last of some numbers.

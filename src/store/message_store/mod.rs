@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use self::backend::StoreFile;
 use self::failure::{Failure, error_of};
+use self::history::HistoryPart;
 use self::spare::Spare;
 use self::tables::Tables;
 use super::error::quoted;
@@ -208,7 +209,7 @@ impl MessageStore {
         history: &[HistoryEntry],
     ) -> Result<(), FailedCommit> {
         let is_empty = changes.is_empty() && history.is_empty();
-        let takes_room = !history.is_empty() || changes.iter().any(takes_room);
+        let takes_room = takes_room(changes, history);
         let need = if takes_room { Need::Room } else { Need::Spare };
         self.write(need, |tables, key| if is_empty { Ok(()) } else { tables.commit(key, changes, history) })
     }
@@ -255,11 +256,16 @@ impl MessageStore {
         peer: Option<&Fingerprint>,
         before: Option<UnixMs>,
     ) -> Result<u64, FailedCommit> {
-        let mut forgotten = 0;
-        self.write(Need::Spare, |tables, key| {
-            forgotten = tables.forget(key, peer, before)?;
-            Ok(())
-        })?;
+        let (mut forgotten, mut part) = (0, Some(HistoryPart::FIRST));
+        while let Some(at) = part {
+            let mut done = (0, None);
+            self.write(Need::Spare, |tables, key| {
+                done = tables.forget(key, peer, before, at)?;
+                Ok(())
+            })?;
+            forgotten += done.0;
+            part = done.1;
+        }
         if forgotten * ROW_BYTES > COMPACT_BYTES
             && let Some(tables) = &mut self.tables
             && let Err(failure) = tables.compact()
@@ -362,9 +368,13 @@ impl MessageStore {
     }
 }
 
-/// Whether a change makes the file larger: a full disk takes all others.
-pub(crate) fn takes_room(change: &StoreChange) -> bool {
-    match &change.change {
+/// Whether changes make the file larger: a full disk takes all others.
+pub(crate) fn takes_room(changes: &[StoreChange], history: &[HistoryEntry]) -> bool {
+    !history.iter().all(HistoryEntry::is_mark) || changes.iter().any(|change| is_addition(&change.change))
+}
+
+fn is_addition(change: &PairChange) -> bool {
+    match change {
         PairChange::Queue(..) | PairChange::Receive(..) => true,
         PairChange::Rewrite(..)
         | PairChange::Outbound(_)

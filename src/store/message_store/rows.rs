@@ -255,6 +255,7 @@ impl Value for () {
 
 const SENT: u8 = 0;
 const RECEIVED: u8 = 1;
+const TAKEN_BACK: u8 = 2;
 
 impl Value for HistoryRow {
     fn bytes(&self) -> usize {
@@ -266,6 +267,7 @@ impl Value for HistoryRow {
         to.push(match self.direction {
             Direction::Sent => SENT,
             Direction::Received => RECEIVED,
+            Direction::TakenBack => TAKEN_BACK,
         });
         // Names have at most 32 characters.
         let name = self.name.as_bytes().get(..usize::from(u8::MAX)).unwrap_or(self.name.as_bytes());
@@ -294,6 +296,7 @@ impl<'a> HistoryHead<'a> {
         let direction = match from.byte()? {
             SENT => Direction::Sent,
             RECEIVED => Direction::Received,
+            TAKEN_BACK => Direction::TakenBack,
             _ => return None,
         };
         let length = usize::from(from.byte()?);

@@ -74,7 +74,7 @@ impl<const N: usize> SealedTable<N> {
 
 /// A [`SealedTable`] that is written.
 pub(super) struct WritableTable<'a, const N: usize> {
-    name: SealedTable<N>,
+    pub(super) name: SealedTable<N>,
     pub(super) table: Table<'a, &'static [u8; N], &'static [u8]>,
 }
 

@@ -6,7 +6,7 @@ use redb::{
 };
 
 use super::failure::{Failure, guarded};
-use super::history::{append, forget};
+use super::history::{HistoryPart, append, forget};
 use super::sealed_table::{SealedTable, message_key, random, seed, split_message_key};
 use crate::crypto::{Fingerprint, Identity, PublicKey, StoreKey};
 use crate::delivery::{Calls, HistoryEntry, PairChange, Pairs, StoreChange};
@@ -222,20 +222,25 @@ impl Tables {
         })
     }
 
-    /// Deletes the history of one peer or of all, or what of it is older than a moment. Returns the
-    /// number of messages.
+    /// Deletes one part of the history of one peer or of all, or what of it is older than a moment.
+    /// Returns the number of messages, and the next part.
     pub(super) fn forget(
         &self,
         key: &StoreKey,
         peer: Option<&Fingerprint>,
         before: Option<UnixMs>,
-    ) -> Result<u64, Failure> {
-        let mut forgotten = 0;
-        self.write(|transaction| {
-            forgotten = forget(transaction, key, peer, before)?;
-            Ok(())
-        })?;
-        Ok(forgotten)
+        part: HistoryPart,
+    ) -> Result<(u64, Option<HistoryPart>), Failure> {
+        guarded(|| {
+            let transaction = self.database.begin_write()?;
+            let (forgotten, next) = forget(&transaction, key, peer, before, part)?;
+            if forgotten == 0 {
+                transaction.abort()?;
+            } else {
+                transaction.commit()?;
+            }
+            Ok((forgotten, next))
+        })
     }
 
     /// The state of now, which later commits do not change.

@@ -88,6 +88,62 @@ fn history_is_forgotten_by_peer_and_by_age_and_the_rest_stays() {
     assert_eq!(open(&home).pairs[&peer(1)].outbox.len(), 5, "what waits is no history");
 }
 
+#[test]
+fn each_message_is_forgotten_by_its_own_time_in_rows_and_in_blocks_of_any_number() {
+    let (_folder, home) = home();
+    let mut store = open(&home).store;
+    // A clock that was a year ahead at first, and for every tenth message.
+    let at = |number: u64| if number.is_multiple_of(10) { 1_000_000 + number } else { number };
+    let all: Vec<_> = (0..70_000).map(|number| entry(1, at(number), &number.to_string())).collect();
+    store.commit_with_history(&[], &all).unwrap();
+    let some = [(900_000, "ahead"), (20, "old"), (19, "older"), (30, "new")];
+    store.commit_with_history(&[], &some.map(|(at, text)| entry(2, at, text))).unwrap();
+    assert_eq!(store.forget_history(Some(&peer(2)), Some(UnixMs(25))).unwrap(), 2);
+    let of_peer = |store: &MessageStore, number| {
+        let all = store.history().unwrap().last(99_999, Some(&peer(number))).unwrap();
+        all.into_iter().map(|entry| entry.row.at.0).collect::<Vec<_>>()
+    };
+    assert_eq!(of_peer(&store, 2), [30, 900_000]);
+    assert_eq!(store.forget_history(None, Some(UnixMs(69_950))).unwrap(), 62_956);
+    let left = |number: &u64| at(*number) >= 69_950;
+    let mut expected: Vec<_> = (0..70_000).filter(left).map(at).collect();
+    expected.sort_unstable();
+    assert_eq!(of_peer(&store, 1), expected);
+    store.commit_with_history(&[], &[entry(1, 2_000_000, "and on")]).unwrap();
+    assert_eq!(texts(&store.history().unwrap().last(1, None).unwrap()), ["and on"]);
+    assert_eq!(store.forget_history(None, None).unwrap(), expected.len() as u64 + 2);
+    assert!(store.history().unwrap().is_empty().unwrap());
+}
+
+#[test]
+fn what_was_taken_back_is_marked_once_for_each_in_rows_and_in_blocks() {
+    let (_folder, home) = home();
+    let mut store = open(&home).store;
+    let sent =
+        |at: u64| HistoryEntry { row: HistoryRow { direction: Direction::Sent, ..row(at) }, peer: peer(1) };
+    let mark = |at: u64| HistoryEntry {
+        row: HistoryRow { direction: Direction::TakenBack, ..row(at) },
+        peer: peer(1),
+    };
+    let all: Vec<_> = (0..1_000).map(|number| sent(number / 2)).collect();
+    store.commit_with_history(&[], &all).unwrap();
+    // The last is said and taken back at once; one was never said.
+    let marks = [sent(900), mark(900), mark(3), mark(3), mark(250), mark(499), mark(777)];
+    store.commit_with_history(&[], &marks).unwrap();
+    let marked = |store: &MessageStore| {
+        let all = store.history().unwrap().last(9_999, None).unwrap();
+        assert_eq!(all.len(), 1_001);
+        all.into_iter().filter(HistoryEntry::is_mark).map(|entry| entry.row.at.0).collect::<Vec<_>>()
+    };
+    assert_eq!(marked(&store), [3, 3, 250, 499, 900]);
+    drop(store);
+    assert_eq!(marked(&open(&home).store), [3, 3, 250, 499, 900]);
+}
+
+fn row(at: u64) -> HistoryRow {
+    entry(1, at, &format!("line {at}")).row
+}
+
 /// End of an export, by its reader or by an error.
 struct Stop(ControlFlow<StoreError>);
 impl From<StoreError> for Stop {
