@@ -1163,3 +1163,20 @@ fn a_service_that_ends_while_lines_wait_ends_well_and_says_so() {
     let last = output.lines().last().unwrap_or_default();
     assert!(last.contains(r#""event":"done","code":0"#) && !output.contains(r#""queued""#), "{output}");
 }
+
+#[test]
+fn a_line_typed_at_a_home_that_was_deleted_is_not_kept_and_comes_back() {
+    let (alice, mut owner, _home, mut bob, _) = owner_and_bob();
+    bob.types(r#"{"command":"quit"}"#);
+    bob.ends();
+    let mut face = Caller::of(&alice);
+    face.orders(&json!({ "id": "before", "say": "before", "to": "bob" }));
+    face.sees(&json!({ "event": "queued", "id": "before" }));
+    std::fs::remove_dir_all(alice.path()).unwrap();
+    face.orders(&json!({ "id": "text", "say": "text", "to": "bob" }));
+    let why = face.sees(&json!({ "event": "warning", "kind": "not_sent" }))["message"].to_string();
+    assert!(why.contains("it was deleted"), "{why}");
+    face.sees(&json!({ "event": "reply", "id": "text", "ok": false }));
+    owner.signal(Signal::TERM);
+    owner.ends();
+}

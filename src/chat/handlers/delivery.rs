@@ -367,7 +367,8 @@ impl Chat {
         kept.ledger.forget_in_memory(peer);
         let waiting = kept.ledger.waiting_count(peer);
         if self.is_chosen(PeerId::Key(peer)) && !is_told {
-            let closed_here = *reason == CloseReason::LocalClose;
+            // One that replaced it stands, or is about to.
+            let closed_here = *reason == CloseReason::LocalClose && conversation.successor.is_none();
             let progress = DeliveryProgress::Away { waiting, closed_here };
             let report = DeliveryReport { to: conversation.name(), fingerprint: Some(peer), progress };
             self.effects.push(Effect::Delivery(report));

@@ -71,6 +71,8 @@ impl SimulatedDisk {
 #[derive(Debug)]
 pub(super) struct StoreFile {
     file: FileBackend,
+    /// The same file, to be looked at.
+    handle: File,
     durability: Durability,
     disk: SimulatedDisk,
 }
@@ -81,7 +83,14 @@ impl StoreFile {
         durability: Durability,
         disk: &SimulatedDisk,
     ) -> Result<Self, DatabaseError> {
-        Ok(Self { file: FileBackend::new(file)?, durability, disk: disk.clone() })
+        let handle = file.try_clone()?;
+        Ok(Self { file: FileBackend::new(file)?, handle, durability, disk: disk.clone() })
+    }
+
+    /// Fails where the file has no name any more: what is written into it nobody reads again.
+    fn has_name(&self) -> io::Result<()> {
+        let links = rustix::fs::fstat(&self.handle)?.st_nlink;
+        if links == 0 { Err(io::Error::other("it was deleted")) } else { Ok(()) }
     }
 }
 
@@ -102,6 +111,7 @@ impl StorageBackend for StoreFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.disk.sync()?;
+        self.has_name()?;
         match self.durability {
             Durability::Synced => self.file.sync_data(),
             Durability::Temporary => Ok(()),

@@ -449,7 +449,7 @@ impl StoreFiles {
 
     /// Opens the file after an error.
     fn reopen(&self, key: &StoreKey) -> Result<(Tables, Pairs), StoreError> {
-        let missing = || StoreError::io("read", &self.path)(io::ErrorKind::NotFound.into());
+        let missing = || StoreError::io("read", &self.path)(rustix::io::Errno::NOENT.into());
         let (tables, _) = self.open_tables()?.ok_or_else(missing)?;
         let pairs = tables.read(key).map_err(|failure| error_of(failure, "read", &self.path))?;
         Ok((tables, pairs))

@@ -371,3 +371,15 @@ fn the_room_of_what_was_received_is_given_back() {
     assert!(bytes < 1024 * 1024, "{bytes}");
     assert_eq!(open(&home).pairs[&peer(1)].outbox.len(), 1);
 }
+
+#[test]
+fn what_is_written_into_a_store_that_was_deleted_is_not_kept() {
+    let (folder, home) = home();
+    let mut store = open(&home).store;
+    store.commit(&[queue(1, text("one"))]).unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
+    for why in ["it was deleted", "no such file"] {
+        let failed = store.commit(&[queue(2, text("two"))]).unwrap_err();
+        assert!(failed.why.to_string().contains(why) && failed.pairs.is_none(), "{}", failed.why);
+    }
+}
