@@ -221,7 +221,8 @@ pub enum Info {
     NowTalking { name: String, status: KeyStatus },
     AddressedAway { name: String },
     Trusted { name: String },
-    Accepted { name: String, fingerprint: Fingerprint },
+    // `waiting` lines wait for the key before.
+    Accepted { name: String, fingerprint: Fingerprint, waiting: usize },
     AddressMoved { name: String, address: String, fingerprint: Fingerprint },
     Forgotten { name: String },
     Blocked { name: String },

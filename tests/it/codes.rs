@@ -190,6 +190,26 @@ fn an_address_at_which_nobody_answered_is_called_again_for_what_waits_unless_ano
 }
 
 #[test]
+fn what_waits_for_a_key_that_is_in_the_book_no_more_is_not_said_to_be_sent() {
+    for is_served in [false, true] {
+        let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
+        let key = bob.fingerprint();
+        alice.private("peers", format!("# rsachat peer book 2\nbob {key} verified\n"));
+        alice
+            .run(&["send", "bob", "--keep", "-m", "one"], Stdio::null())
+            .ends_saying(6, "no address is known");
+        // As if another key had been accepted in its place.
+        alice.private("peers", "# rsachat peer book 2\n");
+        let _owner = is_served.then(|| alice.serves());
+        let mut flush = alice.run(&["send", "--flush"], Stdio::null());
+        flush.ends_saying(6, &format!("messages wait for {key}, which is not in your book"));
+        flush.complains("1 message is kept in the home and not received yet");
+        assert_eq!(alice.run(&["outbox", "drop", &key], Stdio::null()).ends(), 0, "served: {is_served}");
+        assert_eq!(alice.run(&["send", "--flush"], Stdio::null()).ends(), 0, "served: {is_served}");
+    }
+}
+
+#[test]
 fn why_a_peer_is_not_reached_is_said_in_the_same_words_with_an_owner_and_without_one() {
     let bob = Home::with_key("bob", "test-2.pem");
     let (_socket, at) = held_address();

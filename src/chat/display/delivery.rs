@@ -136,10 +136,14 @@ fn left_waiting(waiting: &[(String, usize)]) -> String {
     }
     let last = receivers.pop().unwrap_or_default();
     let for_whom = if receivers.is_empty() { last } else { format!("{} and {last}", receivers.join(", ")) };
-    let flushed = if let [(name, _)] = waiting { format!(" {name}") } else { String::new() };
+    let flush = match waiting {
+        // A key that is in the book no more is not called.
+        [(name, _)] if name.parse::<Fingerprint>().is_ok() => String::new(),
+        [(name, _)] => format!(", rsachat send --flush {name} calls at once"),
+        _ => ", rsachat send --flush calls at once".to_owned(),
+    };
     format!(
-        "{all} {lines_wait} for {for_whom}; the next prompt or rsachat serve sends {them} when you are connected, \
-         rsachat send --flush{flushed} calls at once"
+        "{all} {lines_wait} for {for_whom}; the next prompt or rsachat serve sends {them} when you are connected{flush}"
     )
 }
 

@@ -130,13 +130,24 @@ impl Info {
             ),
             Self::NowTalking { name, status } => (RowsAbout(name), now_talking(name, status)),
             Self::Trusted { name } => (RowsAbout(name), format!("{name} is marked verified")),
-            Self::Accepted { name, fingerprint } => (
-                AnyRows,
-                format!(
-                    "{fingerprint} is now the key of {name}, unverified; connect again, and compare with \
-                         :verify {name}"
-                ),
-            ),
+            Self::Accepted { name, fingerprint, waiting } => {
+                let waiting = match waiting {
+                    0 => String::new(),
+                    1 => {
+                        "; 1 line waits for the key before, and does not go to this one (:outbox)".to_owned()
+                    }
+                    _ => format!(
+                        "; {waiting} lines wait for the key before, and do not go to this one (:outbox)"
+                    ),
+                };
+                (
+                    AnyRows,
+                    format!(
+                        "{fingerprint} is now the key of {name}, unverified; connect again, and compare with \
+                         :verify {name}{waiting}"
+                    ),
+                )
+            }
             Self::AddressMoved { name, address, fingerprint } => (
                 AnyRows,
                 format!(

@@ -130,7 +130,7 @@ impl Chat {
 
     /// `:outbox drop NAME [N]`
     pub(crate) fn drop_from_outbox(&mut self, name: &str, number: Option<u64>) {
-        let Some((name, PeerId::Key(peer))) = self.find(name) else {
+        let Some((name, PeerId::Key(peer))) = self.peer_called(name) else {
             self.conversations.face_mut().refused_lines += 1;
             return;
         };

@@ -386,7 +386,8 @@ impl Chat {
             ChangeReply::Rekeyed { name, old, fingerprint } => {
                 self.refused_keys.remove(&name);
                 self.pass_name_on(old, fingerprint);
-                self.effects.info(Info::Accepted { name, fingerprint });
+                let waiting = self.waiting_for(PeerId::Key(old));
+                self.effects.info(Info::Accepted { name, fingerprint, waiting });
             }
             ChangeReply::AddressMoved { name, address, fingerprint } => {
                 self.refused_keys.retain(|_, refused| refused.fingerprint != fingerprint);

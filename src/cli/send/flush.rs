@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::through_owner::{relay_warning, waits};
-use super::waiting::{RECEIPT_TIME, no_address, not_received, tell_blocked, warn};
+use super::waiting::{RECEIPT_TIME, no_address, not_known, not_received, tell_blocked, warn};
 use crate::app::error::{AppError, code};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
+use crate::crypto::Fingerprint;
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::net::process::Signals;
 use crate::peers::book::Book;
@@ -186,7 +187,14 @@ impl Run<'_> {
     /// Takes what waits now; at first, who gets it is called.
     fn take_listed(&mut self, client: &mut OwnerClient, rows: Rows) {
         let Some(before) = self.listed.take() else {
-            self.called = rows.keys().filter(|name| !self.is_blocked(name)).cloned().collect();
+            let is_called = |name: &&String| match name.parse::<Fingerprint>() {
+                Ok(key) => {
+                    warn(not_known(&key), self.flush.format);
+                    false
+                }
+                Err(_) => !self.is_blocked(name),
+            };
+            self.called = rows.keys().filter(is_called).cloned().collect();
             for name in &self.called {
                 client.order(
                     &json!({ "id": format!("{CALL}{name}"), "command": "connect", "arguments": [name] }),

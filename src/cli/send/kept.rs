@@ -11,7 +11,7 @@ use super::options::{SendArgs, check_length, delimiter};
 use super::queue::{InputItem, start_reader};
 use super::refused::KeepReporter;
 use super::through_owner::{self, OwnedSend, Patience};
-use super::waiting::{TOLD_AFTER, no_address, warn};
+use super::waiting::{TOLD_AFTER, no_address, not_known, warn};
 use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::App;
@@ -108,7 +108,13 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let called = peer.map_or_else(|| waited_for.collect(), |peer| vec![peer]);
     let has_texts = |key: &Fingerprint| opened.pairs.get(key).is_some_and(|pair| pair.waiting_texts() > 0);
     let waits = |peer: &PeerEntry| to.is_some() || has_texts(&peer.fingerprint);
-    let receivers: Vec<_> = called.iter().map(|peer| peer.fingerprint).collect();
+    let receivers: Vec<_> = match peer {
+        Some(peer) => vec![peer.fingerprint],
+        None => opened.pairs.keys().copied().collect(),
+    };
+    for key in receivers.iter().filter(|key| has_texts(key) && book.by_fingerprint(key).is_none()) {
+        warn(not_known(key), format);
+    }
     let calls = calls(&called, address.as_ref(), &book, waits, format);
     let items = match to {
         Some(_) if args.message.is_empty() => Some(start_reader(delimiter(args), net.waker())?),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::app::error::hint_at_home;
+use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::peers::book::PeerEntry;
 
@@ -65,6 +66,12 @@ pub(super) fn tell_blocked(name: &str, format: OutputFormat, home: Option<&Path>
 /// Says why a peer is not called.
 pub(super) fn warn(message: String, format: OutputFormat) {
     emit(&OutputEvent::Warning { kind: "trouble", message }, format);
+}
+
+/// What becomes of messages that are kept for a key that is in the book no more: another was
+/// accepted in its place.
+pub(super) fn not_known(key: &Fingerprint) -> String {
+    format!("messages wait for {key}, which is not in your book: rsachat outbox drop {key} drops them")
 }
 
 /// What becomes of messages that are kept for a peer that cannot be called.
