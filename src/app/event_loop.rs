@@ -409,7 +409,7 @@ impl<S: NoticeSink> App<S> {
             }
             self.handle(result);
             for face in faces {
-                self.reply(face);
+                self.reply_resumed(face);
             }
         }
         while let Some(result) = self.client.finished_book_job() {
@@ -420,17 +420,34 @@ impl<S: NoticeSink> App<S> {
             let face = self.client.chat.saving_next().unwrap_or(FaceId::OWN);
             self.host.sink.resume_reply(face);
             self.handle(result);
-            self.reply(face);
+            self.reply_resumed(face);
         }
     }
 
     /// Replies to a request of a program at a face, once everything that it changes is on disk or
-    /// has failed.
+    /// has failed, and those before it have their replies.
     pub(crate) fn reply(&mut self, face: FaceId) {
-        if self.client.chat.is_saving(face) || self.client.chat.is_accepting(face) {
-            self.host.sink.defer_reply(face);
+        let (all, before) = (self.chat().accepting(face), self.host.sink.awaited_by_replies(face));
+        if self.client.chat.is_saving(face) || all > 0 {
+            self.host.sink.defer_reply(face, all.saturating_sub(before));
         } else {
             self.host.sink.reply(face);
+        }
+    }
+
+    /// Replies to the request that was gone on with, unless it waits for more, and to those behind
+    /// it that wait for nothing.
+    fn reply_resumed(&mut self, face: FaceId) {
+        loop {
+            let (all, behind) = (self.chat().accepting(face), self.host.sink.awaited_by_replies(face));
+            let left = all.saturating_sub(behind);
+            if self.client.chat.is_saving(face) || left > 0 {
+                return self.host.sink.defer_reply(face, left);
+            }
+            self.host.sink.reply(face);
+            if !self.host.sink.resume_reply(face) {
+                return;
+            }
         }
     }
 

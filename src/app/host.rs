@@ -111,9 +111,16 @@ pub(crate) trait NoticeSink {
     /// Replies to the request of a program at a face that was begun, if there is one.
     fn reply(&mut self, _face: FaceId) {}
     /// Keeps the reply until what the request changes is on disk; what is shown meanwhile is apart.
-    fn defer_reply(&mut self, _face: FaceId) {}
+    fn defer_reply(&mut self, _face: FaceId, _answers: usize) {}
     /// Goes on with the request whose reply was kept.
-    fn resume_reply(&mut self, _face: FaceId) {}
+    /// Returns whether there was one.
+    fn resume_reply(&mut self, _face: FaceId) -> bool {
+        false
+    }
+    /// Number of answers of the store that kept replies to a face wait for.
+    fn awaited_by_replies(&self, _face: FaceId) -> usize {
+        0
+    }
     /// The peer has read the question of a process that was started to ask.
     fn question_read(&mut self, _proof: ReadingProof) {}
     /// The question of the request that is being carried out was accepted.

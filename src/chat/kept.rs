@@ -227,10 +227,11 @@ impl KeptMessages {
         }
     }
 
-    /// Whether a text of a face, what it takes back or looks for in the history waits for the disk.
-    pub(crate) fn is_accepting(&self, face: FaceId) -> bool {
-        self.queries.iter().any(|query| query.face == face)
-            || self.commits.iter().any(|steps| accepted(steps).any(|of| of == face))
+    /// How often texts of a face, what it takes back or looks for in the history wait for the disk.
+    pub(crate) fn accepting(&self, face: FaceId) -> usize {
+        let queries = self.queries.iter().filter(|query| query.face == face);
+        let commits = self.commits.iter().filter(|steps| accepted(steps).any(|of| of == face));
+        queries.count() + commits.count()
     }
 
     /// The faces of which the oldest commit has one.

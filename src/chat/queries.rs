@@ -377,7 +377,13 @@ impl Chat {
     /// Whether a text of a face waits for the disk, on which it is accepted.
     #[must_use]
     pub fn is_accepting(&self, face: FaceId) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.is_accepting(face))
+        self.accepting(face) > 0
+    }
+
+    /// The number of commits, and of looks into the history, that a face waits for.
+    #[must_use]
+    pub fn accepting(&self, face: FaceId) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.accepting(face))
     }
 
     /// The faces of which the next commit accepts a text.

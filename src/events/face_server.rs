@@ -224,7 +224,10 @@ impl ServedFace {
         let face = self.face;
         loop {
             let taker = &mut FaceTaker { app: &mut *app, face };
-            if self.stage == Stage::Gone || !self.input.is_ready(taker) || taker.app.sink().is_ending(face) {
+            let next = if let Some(LineEvent::Line(line)) = self.lines.front() { Some(line) } else { None };
+            let is_ready =
+                self.input.is_ready(taker) || next.is_some_and(|line| self.input.may_follow(taker, line));
+            if self.stage == Stage::Gone || !is_ready || taker.app.sink().is_ending(face) {
                 break;
             }
             if let Some(WaitOrder { id: id @ Some(_) }) = self.waits.take() {

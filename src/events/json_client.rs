@@ -1,6 +1,6 @@
 //! Encoder of events for one program that talks to the prompt (`docs/EVENTS.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::face_order::FaceRole;
 use super::{EditorEvent, Id, MessageEvent, OutputEvent, UnreadEvent, from_notice};
@@ -13,12 +13,11 @@ use crate::time::UnixMs;
 /// reply.
 #[derive(Default)]
 pub(crate) struct JsonClient {
-    /// Id of the request that is being carried out.
-    request: Option<Id>,
-    /// Whether no warning has followed from the request.
-    ok: bool,
-    /// Request whose reply waits for the book, and the same about it.
-    deferred: Option<(Id, bool)>,
+    /// Request that is being carried out.
+    request: Option<OpenRequest>,
+    /// Those whose replies wait, in their order, each with the number of answers of the store that
+    /// it waits for.
+    deferred: VecDeque<(OpenRequest, usize)>,
     /// Questions that wait for their answers, by the ids of their requests.
     questions: BTreeMap<QuestionId, Id>,
     /// Id of the question that the next notice answers, or gives up.
@@ -30,6 +29,22 @@ pub(crate) struct JsonClient {
     role: Option<FaceRole>,
     /// Version of the names that were sent last.
     names: Option<u64>,
+}
+
+/// Request that has no reply yet.
+struct OpenRequest {
+    id: Option<Id>,
+    /// Whether no warning has followed from it.
+    ok: bool,
+    progress: Progress,
+}
+
+/// How far a request is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Progress {
+    Begun,
+    /// Something that it waited for has come.
+    Resumed,
 }
 
 impl JsonClient {
@@ -50,30 +65,47 @@ impl JsonClient {
 
     /// Begins a request; events that follow carry its id.
     pub(crate) fn begin(&mut self, id: Option<Id>) {
-        (self.request, self.ok) = (id, true);
+        self.request = Some(OpenRequest { id, ok: true, progress: Progress::Begun });
+    }
+
+    /// Id of the request that is being carried out, if it has one.
+    fn id(&self) -> Option<&Id> {
+        self.request.as_ref().and_then(|request| request.id.as_ref())
     }
 
     /// The reply to the request, if it had an id.
     pub(crate) fn reply(&mut self, now: UnixMs) -> Option<String> {
-        let reply = self.event(&OutputEvent::Reply { ok: self.ok }, now);
-        self.request.take().map(|_| reply)
+        let OpenRequest { id, ok, .. } = self.request.take()?;
+        id.map(|id| OutputEvent::Reply { ok }.to_json(now.0, Some(&id)))
     }
 
-    /// Keeps the reply; what is shown meanwhile does not follow from the request.
-    pub(crate) fn defer_reply(&mut self) {
-        self.deferred = self.request.take().map(|id| (id, self.ok));
-    }
-
-    /// Goes on with the request whose reply was kept.
-    pub(crate) fn resume_reply(&mut self) {
-        if let Some((id, ok)) = self.deferred.take() {
-            (self.request, self.ok) = (Some(id), ok);
+    /// Keeps the reply, which waits for so many answers of the store, or the book; what is shown
+    /// meanwhile does not follow from the request.
+    pub(crate) fn defer_reply(&mut self, answers: usize) {
+        match self.request.take() {
+            Some(request) if request.progress == Progress::Resumed => {
+                self.deferred.push_front((request, answers));
+            }
+            Some(request) => self.deferred.push_back((request, answers)),
+            None => {}
         }
+    }
+
+    /// Goes on with the first request whose reply was kept. Returns whether there was one.
+    pub(crate) fn resume_reply(&mut self) -> bool {
+        let Some((request, _)) = self.deferred.pop_front() else { return false };
+        self.request = Some(OpenRequest { progress: Progress::Resumed, ..request });
+        true
+    }
+
+    /// Number of answers of the store that kept replies wait for.
+    pub(crate) fn awaited(&self) -> usize {
+        self.deferred.iter().map(|(_, answers)| answers).sum()
     }
 
     /// The question of the request was accepted: its answer has the id of the request.
     pub(crate) fn asked(&mut self, question: QuestionId) {
-        self.questions.extend(self.request.clone().map(|id| (question, id)));
+        self.questions.extend(self.id().cloned().map(|id| (question, id)));
     }
 
     /// The next notice is the answer to this question, or gives it up.
@@ -99,7 +131,9 @@ impl JsonClient {
     /// The event of a notice; nothing, if it is none.
     pub(crate) fn notice(&mut self, notice: &Notice, now: UnixMs) -> String {
         let answering = self.answering.take();
-        self.ok &= answering.is_some() || !matches!(notice, Notice::Warning(_));
+        if let Some(request) = &mut self.request {
+            request.ok &= answering.is_some() || !matches!(notice, Notice::Warning(_));
+        }
         // As `recv` has it: a message has the time of its arrival.
         let time = if let Notice::Message(message) = notice { message.arrived } else { now };
         let event = match (notice, self.role) {
@@ -119,7 +153,7 @@ impl JsonClient {
             (_, Some(FaceRole::Sender)) => from_notice::of_sender(notice),
             _ => from_notice::of_prompt(notice),
         };
-        let id = answering.as_ref().or(self.request.as_ref());
+        let id = answering.as_ref().or(self.id());
         event.map(|event| event.to_json(time.0, id)).unwrap_or_default()
     }
 
@@ -135,7 +169,7 @@ impl JsonClient {
 
     /// Any event.
     pub(crate) fn event(&self, event: &OutputEvent, now: UnixMs) -> String {
-        event.to_json(now.0, self.request.as_ref())
+        event.to_json(now.0, self.id())
     }
 
     /// Takes note of the state of the prompt.
@@ -164,7 +198,8 @@ impl JsonClient {
         self.names = Some(chat.roster());
         let names = chat.known_names();
         let owned = |names: Vec<&str>| names.into_iter().take(SESSION_NAMES).map(str::to_owned).collect();
-        let (known, callable) = (names.iter().collect(), names.callable_like("").into_iter().collect());
+        let [known, callable] =
+            [names.like(""), names.callable_like("")].map(|names| names.into_iter().collect());
         let event =
             OutputEvent::Names { known: owned(known), callable: owned(callable), present: chat.present() };
         Some(self.event(&event, now))

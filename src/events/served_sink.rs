@@ -447,18 +447,23 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
         }
     }
 
-    fn defer_reply(&mut self, face: FaceId) {
+    fn defer_reply(&mut self, face: FaceId, answers: usize) {
         match self.faces.get_mut(&face) {
-            Some(remote) => remote.encoder.defer_reply(),
-            None => self.own.defer_reply(face),
+            Some(remote) => remote.encoder.defer_reply(answers),
+            None => self.own.defer_reply(face, answers),
         }
     }
 
-    fn resume_reply(&mut self, face: FaceId) {
+    fn resume_reply(&mut self, face: FaceId) -> bool {
         match self.faces.get_mut(&face) {
             Some(remote) => remote.encoder.resume_reply(),
             None => self.own.resume_reply(face),
         }
+    }
+
+    fn awaited_by_replies(&self, face: FaceId) -> usize {
+        let remote = self.faces.get(&face);
+        remote.map_or_else(|| self.own.awaited_by_replies(face), |remote| remote.encoder.awaited())
     }
 
     fn effects_done(&mut self) {

@@ -87,6 +87,13 @@ impl UneditedInput {
         }
     }
 
+    /// Whether a request may be read though the disk has not taken the texts before it: one that is
+    /// such a text goes there with them.
+    pub(crate) fn may_follow(&self, taker: &impl InputTaker, line: &[u8]) -> bool {
+        let is_text = || matches!(json_request::read(line), (_, Ok(Request::Say { to: Some(_), .. })));
+        self.held.is_none() && taker.chat().takes_commands(taker.face()) && is_text()
+    }
+
     /// Takes a line: a request, or text in UTF-8, or refused by itself.
     pub(crate) fn take_line(&mut self, taker: &mut impl InputTaker, line: &[u8]) {
         self.lines_read += 1;

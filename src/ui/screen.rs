@@ -165,16 +165,18 @@ impl NoticeSink for Screen {
         }
     }
 
-    fn defer_reply(&mut self, _: FaceId) {
+    fn defer_reply(&mut self, _: FaceId, answers: usize) {
         if let Viewer::JsonClient(client) = &mut self.viewer {
-            client.defer_reply();
+            client.defer_reply(answers);
         }
     }
 
-    fn resume_reply(&mut self, _: FaceId) {
-        if let Viewer::JsonClient(client) = &mut self.viewer {
-            client.resume_reply();
-        }
+    fn resume_reply(&mut self, _: FaceId) -> bool {
+        if let Viewer::JsonClient(client) = &mut self.viewer { client.resume_reply() } else { false }
+    }
+
+    fn awaited_by_replies(&self, _: FaceId) -> usize {
+        if let Viewer::JsonClient(client) = &self.viewer { client.awaited() } else { 0 }
     }
 
     fn asked(&mut self, question: QuestionId) {

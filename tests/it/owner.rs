@@ -505,6 +505,33 @@ fn what_was_kept_goes_out_with_flush_with_an_owner_and_without_one() {
 }
 
 #[test]
+fn texts_that_a_process_writes_at_once_have_their_replies_in_order_and_orders_behind_them_wait() {
+    let (alice, _owner, _home, mut bob, _) = owner_and_bob();
+    bob.types(r#"{"command":"quit"}"#);
+    bob.ends();
+    let mut face = Caller::of(&alice);
+    for number in 1..=300 {
+        let to = if number % 100 == 50 { "nobody" } else { "bob" };
+        face.orders(&json!({ "id": number, "say": format!("line {number}"), "to": to }));
+    }
+    face.orders(&json!({ "id": 301, "command": "outbox" }));
+    let rows = face.sees(&json!({ "id": 301, "event": "table" }))["rows"].as_array().unwrap().len();
+    assert_eq!(rows, 297, "what was accepted is listed");
+    face.sees(&json!({ "id": 301, "event": "reply", "ok": true }));
+    let replies: Vec<_> = face.seen.iter().filter(|event| event["event"] == "reply").collect();
+    for (reply, number) in replies.iter().zip(1..=301) {
+        assert_eq!((&reply["id"], &reply["ok"]), (&json!(number), &json!(number % 100 != 50)));
+    }
+    assert_eq!(replies.len(), 301);
+    let queued = face.seen.iter().filter(|event| event["event"] == "queued");
+    for (queued, number) in queued.zip((1..=300).filter(|number| number % 100 != 50)) {
+        assert_eq!((&queued["id"], &queued["text"]), (&json!(number), &json!(format!("line {number}"))));
+    }
+    let why = face.seen.iter().filter(|event| event["event"] == "warning").map(|event| event["id"].clone());
+    assert_eq!(why.collect::<Vec<_>>(), [50, 150, 250].map(|number: u32| json!(number)));
+}
+
+#[test]
 fn lines_of_a_pipe_are_received_or_wait_with_code_6_through_an_owner_too() {
     let (alice, _owner, home, mut bob, at) = owner_and_bob();
     for args in [&[][..], &["--plain"]] {

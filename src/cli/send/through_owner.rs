@@ -99,6 +99,8 @@ struct Run {
     withdrawn: BTreeSet<u64>,
     /// The owner's, once it has ended.
     fault: Option<OwnerFault>,
+    /// Why messages are refused, by their orders.
+    refusals: BTreeMap<u64, String>,
     /// Code and sentence of the last warning.
     trouble: Option<(u8, String)>,
     last_progress: Instant,
@@ -133,6 +135,7 @@ pub(super) fn run(
         delivered: 0,
         withdrawn: BTreeSet::new(),
         fault: None,
+        refusals: BTreeMap::new(),
         trouble: None,
         last_progress: Instant::now(),
         last_receipt: Instant::now(),
@@ -396,7 +399,7 @@ impl Run {
                     && !is_ok
                 {
                     self.refused += 1;
-                    let why = self.trouble.take().map(|(_, why)| why).unwrap_or_default();
+                    let why = self.refusals.remove(&read).unwrap_or_default();
                     let why = hint_at_home(&why, self.send.home.as_deref());
                     tell_refused(read, &begins, &why, self.send.format);
                 }
@@ -431,8 +434,10 @@ impl Run {
                 let message = text("message").to_owned();
                 emit(&OutputEvent::Warning { kind: "expired", message }, self.send.format);
             }
+            "warning" if let Some(read) = number("id") => {
+                self.refusals.insert(read, text("message").to_owned());
+            }
             "warning" => {
-                // A refused message has its own row.
                 let is_of_call = id.is_none() && self.presence == Presence::Called;
                 if self.send.patience == Patience::Kept && is_of_call {
                     relay_warning(event, self.send.format, self.send.home.as_deref());
