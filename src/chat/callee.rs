@@ -113,7 +113,16 @@ impl CallOptions {
         let word = match &self.callee {
             Callee::Address(target) => {
                 let target = target.clone();
-                return Ok(DialOptions { target, then: Vec::new(), family, pin, accept, protocol, face });
+                return Ok(DialOptions {
+                    target,
+                    then: Vec::new(),
+                    family,
+                    pin,
+                    accept,
+                    protocol,
+                    face,
+                    joined: Vec::new(),
+                });
             }
             Callee::Word(word) => word,
         };
@@ -124,7 +133,7 @@ impl CallOptions {
             Some(peer) if !peer.addresses.is_empty() => self.by_name(peer),
             _ if word.eq_ignore_ascii_case("localhost") => {
                 let (target, then) = (word.parse()?, Vec::new());
-                Ok(DialOptions { target, then, family, pin, accept, protocol, face })
+                Ok(DialOptions { target, then, family, pin, accept, protocol, face, joined: Vec::new() })
             }
             Some(peer) => Err(CalleeError::NoAddress { name: peer.name.clone(), key: peer.fingerprint }),
             None => {
@@ -156,7 +165,7 @@ impl CallOptions {
         let mut targets = peer.addresses.iter().rev().cloned();
         let target = targets.next().ok_or(CalleeError::NoAddress { name, key: known })?;
         let then = targets.collect();
-        Ok(DialOptions { target, then, family, pin, accept, protocol, face: FaceId::OWN })
+        Ok(DialOptions { target, then, family, pin, accept, protocol, face: FaceId::OWN, joined: Vec::new() })
     }
 }
 

@@ -9,7 +9,7 @@ use super::history::Acquaintance;
 use super::kept::PairLink;
 use super::notice::Notice;
 use super::redial::Redial;
-use super::types::{Origin, PeerId, TrustLevel};
+use super::types::{DialOptions, Origin, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, ListenerId};
 use crate::limits;
@@ -430,6 +430,20 @@ impl Conversations {
     ) -> impl Iterator<Item = (ConnId, &Conversation)> {
         let conns: BTreeSet<_> = indexed.chain(self.indexes.stale.iter().copied()).collect();
         conns.into_iter().filter_map(|conn| Some((conn, self.get(conn)?)))
+    }
+
+    /// Adds the face of these options to those that are told of the same call, where one is in its
+    /// handshake.
+    pub(crate) fn join_call(&mut self, options: &DialOptions) -> Option<ConnId> {
+        let is_same = |one: &Conversation| {
+            let is_call = one.closing.is_none() && one.redial.is_none();
+            is_call && matches!(&one.origin, Origin::Outbound { dial, .. } if dial.is_same_call(options))
+        };
+        let (conn, _) = self.without_peer().find(|(_, one)| is_same(one))?;
+        if let Origin::Outbound { dial, .. } = &mut self.get_mut(conn)?.origin {
+            dial.joined.push(options.face);
+        }
+        Some(conn)
     }
 
     /// Conversations whose peer is not known yet, the oldest first.

@@ -81,6 +81,7 @@ impl Redial {
             accept: AcceptPolicy::Key(self.peer),
             protocol: Protocol::Native,
             face: FaceId::OWN,
+            joined: Vec::new(),
         }
     }
 

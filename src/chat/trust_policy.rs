@@ -151,7 +151,7 @@ mod tests {
     fn dialled(target: &str, pin: Option<&str>, accept: AcceptPolicy) -> Origin {
         let (target, family, protocol) = (target.parse().unwrap(), Family::Any, Protocol::Native);
         let (then, pin, face) = (Vec::new(), pin.map(key), FaceId::OWN);
-        let dial = DialOptions { target, then, family, pin, accept, protocol, face };
+        let dial = DialOptions { target, then, family, pin, accept, protocol, face, joined: Vec::new() };
         Origin::Outbound { dial, to: "192.0.2.99:1".parse().unwrap() }
     }
 

@@ -183,9 +183,16 @@ pub struct DialOptions {
     pub protocol: Protocol,
     /// Front end that calls, and is told what comes of it.
     pub face: FaceId,
+    /// Others that have asked for the same call while it goes on, and are told too.
+    pub joined: Vec<FaceId>,
 }
 
 impl DialOptions {
+    /// Whether it is the same call, whoever asks for it.
+    pub(crate) fn is_same_call(&self, other: &Self) -> bool {
+        *self == Self { face: self.face, joined: self.joined.clone(), ..other.clone() }
+    }
+
     /// The same for the next address, if there is one.
     pub(crate) fn next(&self) -> Option<Self> {
         let (target, then) = self.then.split_first()?;

@@ -1207,3 +1207,23 @@ fn a_line_typed_at_a_home_that_was_deleted_is_not_kept_and_comes_back() {
     owner.signal(Signal::TERM);
     owner.ends();
 }
+
+#[test]
+fn commands_that_call_the_same_peer_at_once_share_one_call_and_its_outcome() {
+    let (alice, _owner, home, mut bob, at) = owner_and_bob();
+    bob.types(r#"{"command":"quit"}"#);
+    bob.ends();
+    let send = |number: u32| alice.run(&["send", "bob", "-m", &format!("m{number}")], Stdio::null());
+    let eight = || (0..8).map(send).collect::<Vec<_>>();
+    for mut send in eight() {
+        send.ends_saying(3, "connection refused");
+    }
+    let mut bob = home.start(&["--json", "--listen", &at]);
+    bob.listens_at();
+    for mut send in eight() {
+        assert_eq!(send.ends(), 0, "{}", send.complaints());
+    }
+    assert_eq!(bob.output().matches(r#""event":"connected""#).count(), 1, "{}", bob.output());
+    bob.types(r#"{"command":"quit"}"#);
+    bob.ends();
+}

@@ -77,8 +77,11 @@ impl Chat {
             Ok(options) => DialOptions { face: self.conversations.current_face(), ..options },
             Err(error) => return self.refuse_call(error),
         };
-        self.postpone_redials(&options);
         self.last_called = Some(call);
+        if self.join_call(&options) {
+            return;
+        }
+        self.postpone_redials(&options);
         let missing = self.account.missing_key(options.protocol);
         let dial = self.insert_dial(Dial::new(options, WaitingTexts::default()));
         self.conversations.address_dial(dial);
@@ -86,6 +89,29 @@ impl Chat {
             Some(of) => self.wait_for_key(of, WaitingCommand::Connect(dial)),
             None => self.begin_dial(dial),
         }
+    }
+
+    /// Lets the current face, one of another process, wait for the same call of another face, if
+    /// one goes on: each with a call of its own would close that of the one before. Returns
+    /// whether.
+    fn join_call(&mut self, options: &DialOptions) -> bool {
+        if options.face == FaceId::OWN {
+            return false;
+        }
+        let is_dialled =
+            |(_, dial): &(&DialId, &mut Dial)| dial.redial.is_none() && dial.options.is_same_call(options);
+        let call = if let Some((id, dial)) = self.dials.iter_mut().find(is_dialled) {
+            dial.options.joined.push(options.face);
+            Addressee::Dialled(*id)
+        } else if let Some(conn) = self.conversations.join_call(options) {
+            Addressee::Connecting(conn)
+        } else {
+            return false;
+        };
+        self.conversations.face_mut().change_addressee(call);
+        let (name, target) = (self.name_called(options), options.target.to_string());
+        self.effects.info(Info::Connecting { name, target });
+        true
     }
 
     /// The peer that a call is for, if it is connected: known by its name, or by the address, where
@@ -230,7 +256,9 @@ impl Chat {
     pub(crate) fn warn_of_dial(&mut self, options: &DialOptions, warning: Warning) {
         let is_last = options.then.is_empty();
         let warning = if is_last { warning } else { Warning::AddressFailed { warning: Box::new(warning) } };
-        self.in_face(options.face, |chat| chat.effects.warn(warning));
+        for face in options.joined.iter().chain([&options.face]) {
+            self.in_face(*face, |chat| chat.effects.warn(warning.clone()));
+        }
     }
 
     /// Keeps a command until there is a key for it.

@@ -89,7 +89,7 @@ impl RemoteCheck<'_> {
         let own = self.own.map(|own| own.public().fingerprint());
         let (target, accept, protocol) = (self.target.clone(), AcceptPolicy::Anyone, Protocol::Native);
         let (then, family, pin, face) = (Vec::new(), self.family, self.pin, FaceId::OWN);
-        let dial = DialOptions { target, then, family, pin, accept, protocol, face };
+        let dial = DialOptions { target, then, family, pin, accept, protocol, face, joined: Vec::new() };
         judge(book, own, &Origin::Outbound { dial, to }, key.fingerprint())
     }
 
