@@ -24,6 +24,7 @@ mod sequences;
 mod storms;
 #[path = "../support/mod.rs"]
 mod support;
+mod tall;
 mod title;
 mod urls;
 mod writing;

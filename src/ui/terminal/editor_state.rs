@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::Waker;
 use unicode_width::UnicodeWidthStr as _;
@@ -186,14 +186,19 @@ impl EventSender {
         Self { shared, sender, waker }
     }
 
-    /// Waits until a size has held, on a terminal that tells it late, and takes note of it.
+    /// Waits until a size has held, on a terminal that tells it late, and takes note of it. The end
+    /// of the program unparks the thread.
     pub(crate) fn settle_size(&self) {
+        let (mut told, mut since) = (size(), Instant::now());
         while self.shared.reflows && !self.shared.is_closing() {
-            let told = size();
-            thread::sleep(reflow::SETTLING);
-            if size() == told {
-                break;
-            }
+            let Some(left) = reflow::SETTLING.checked_sub(since.elapsed()) else {
+                if size() == told {
+                    break;
+                }
+                (told, since) = (size(), Instant::now());
+                continue;
+            };
+            thread::park_timeout(left);
         }
         self.shared.note_size();
     }

@@ -14,19 +14,18 @@ use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::line_buffer::LineBuffer;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{
-    Changeset, Cmd, CompletionType, ConditionalEventHandler, Context, Editor, Event, EventContext,
-    EventHandler, KeyCode, KeyEvent, Modifiers, RepeatCount,
-};
+use rustyline::{Changeset, Cmd, CompletionType, Context, Editor, Event, KeyCode, KeyEvent, Modifiers};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
 use super::editor_state::{
     EditorEvent, EditorShared, EventSender, HandledLine, LineMode, PaintedPrompt, TypedLine,
 };
+use super::key_handler::{is_continued, on_key};
 use super::line_edits::{LineEdits, behind_change};
 use super::line_rows::ended_rows;
 use super::reflow;
+use super::tall_line::TallLine;
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
 use crate::render::colour::{self, ColourDepth};
@@ -75,6 +74,12 @@ struct LineState {
     /// Rows that a narrower screen has made of the line above the cursor, besides those that
     /// rustyline clears.
     rows_gained: Option<usize>,
+    /// Place of the cursor in the text, in bytes.
+    cursor: usize,
+    /// Row in which the prompt ends as it was laid out.
+    prompt_row: usize,
+    /// Rows of the line that are above the screen, and nothing below them but the line.
+    rows_above: usize,
 }
 
 impl LineState {
@@ -144,12 +149,14 @@ pub(crate) struct Helper {
     events: Arc<EventSender>,
     /// Line that was handed over before its last painting.
     handed_over: RefCell<Option<HandedOver>>,
+    /// Rows of the prompt that are to be painted with the line, where that is a tall one.
+    prompt_of_tall: RefCell<Vec<String>>,
 }
 
 impl Helper {
     pub(crate) fn new(shared: Arc<EditorShared>, events: Arc<EventSender>) -> Self {
         let (keys, line, handed_over) = (Arc::default(), Cell::default(), RefCell::default());
-        Self { shared, keys, line, events, handed_over }
+        Self { shared, keys, line, events, handed_over, prompt_of_tall: RefCell::default() }
     }
 
     /// Binds our own keys, besides rustyline's.
@@ -273,7 +280,9 @@ impl Helper {
 
     /// Takes note that a key was handled, or a size, whose painting comes next, if it has one.
     fn key_handled(&self) {
-        self.line.set(LineState { by_key: true, size: self.shared.known_size(), ..self.line.get() });
+        let (line, size) = (self.line.get(), self.shared.known_size());
+        let rows_above = if size == line.size { line.rows_above } else { 0 };
+        self.line.set(LineState { by_key: true, size, rows_above, ..line });
     }
 
     /// Takes note of a line that was laid out for a wider screen, which has wrapped it anew. On one
@@ -301,7 +310,9 @@ impl Helper {
     /// Where the painting begins: on a cleared screen, where the printer saved the cursor.
     fn place(&self) -> String {
         let line = self.line.get();
-        self.line.set(LineState { by_key: false, is_anew: false, rows_gained: None, ..line });
+        // Below what the printer wrote, the line is painted whole.
+        let rows_above = if line.by_key && !line.is_anew { line.rows_above } else { 0 };
+        self.line.set(LineState { by_key: false, is_anew: false, rows_gained: None, rows_above, ..line });
         match line.by_key {
             _ if self.is_screen_cleared() && (!line.by_key || line.is_anew) => "\x1b8".to_owned(),
             // Above what the printer wrote is no line any more.
@@ -375,12 +386,28 @@ impl Helper {
     /// The rows of the prompt, and of the line behind it.
     fn prompt_rows(&self, prompt: &str) -> String {
         let (rows, prompt_end) = ended_rows(prompt, 0, self.line.get().size.cells);
-        self.line.set(LineState { prompt_end, ..self.line.get() });
+        let prompt_row = rows.matches('\n').count();
+        self.line.set(LineState { prompt_end, prompt_row, ..self.line.get() });
         rows
     }
 
+    /// The line, if it is one of text that the screen has too few rows for.
+    fn tall(&self, text: &str, cursor: usize) -> Option<TallLine> {
+        let LineState { mode, prompt_end, prompt_row, size, .. } = self.line.get();
+        let parts = text.split_at_checked(cursor).filter(|_| mode == LineMode::Line)?;
+        TallLine::of(parts, (prompt_row, prompt_end), (size.cells, size.rows))
+    }
+
     fn text_rows(&self, text: &str) -> String {
-        let LineState { prompt_end, size, .. } = self.line.get();
+        let LineState { prompt_end, size, rows_above, .. } = self.line.get();
+        let prompt = std::mem::take(&mut *self.prompt_of_tall.borrow_mut());
+        if !prompt.is_empty()
+            && let Some(tall) = self.tall(text, self.line.get().cursor)
+        {
+            let (rows, rows_above) = tall.painted(&prompt, rows_above);
+            self.line.set(LineState { rows_above, ..self.line.get() });
+            return rows;
+        }
         let (rows, text_end) = ended_rows(text, prompt_end, size.cells);
         self.line.set(LineState { text_end, ..self.line.get() });
         rows
@@ -441,31 +468,42 @@ impl Highlighter for Helper {
         let rows = self.prompt_rows(prompt);
         let line = self.line.get();
         if !default || line.mode == LineMode::Answer {
+            self.line.set(LineState { rows_above: 0, ..line });
             return Cow::Owned(place + &rows);
         }
         if line.painting == Painting::Message {
             return Cow::Owned(place);
         }
+        let typed = self.last_text();
         let mut state = self.shared.state();
         let laid_out = prompt.width();
         let view = state.prompt.clone();
         state.painted_prompt = Some(PaintedPrompt { view, laid_out, cells: line.begun_cells });
         let text = prompt_line::fitted(&state.prompt, laid_out, size().cells);
-        let painted = colour::paint(&self.prompt_rows(&text), colour::OWN, state.layout.depth);
+        let rows = self.prompt_rows(&text);
+        let painted = |row: &str| colour::paint(row, colour::OWN, state.layout.depth);
+        let is_tall = line.painting == Painting::Line && self.tall(&typed, line.cursor).is_some();
+        let painted = if is_tall {
+            self.prompt_of_tall.replace(rows.split('\n').map(painted).collect());
+            String::new()
+        } else {
+            painted(&rows)
+        };
         // The title changes with the prompt.
         let title = self.shared.terminal.title().update(&state.prompt).unwrap_or_default();
         Cow::Owned(format!("{place}{title}{painted}"))
     }
 
-    /// Whether the whole line is to be painted, not only what was typed: on a cleared screen, where
-    /// every key has to have its painting.
+    /// Whether the whole line is to be painted, not only what was typed: on a cleared screen and in
+    /// a tall line, where every key has to have its painting.
     fn highlight_char(&self, line: &str, pos: usize, _kind: CmdKind) -> bool {
         self.track_reflow(line.get(..pos).unwrap_or(line));
         self.key_handled();
+        self.line.set(LineState { cursor: pos, ..self.line.get() });
         if self.is_misfit(line) {
             self.events.report_stale_prompt();
         }
-        self.is_screen_cleared()
+        self.is_screen_cleared() || self.tall(line, pos).is_some()
     }
 
     fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
@@ -491,6 +529,10 @@ impl Hinter for Helper {
         }
         if tracked.is_block() {
             return Some(LineHint { display: display::block_hint(tracked.newlines + 1), completion: None });
+        }
+        // Its own rows fill the screen.
+        if self.tall(line, pos).is_some() {
+            return None;
         }
         let state = self.shared.state();
         let hint = state.vocabulary.hint(line)?;
@@ -530,32 +572,6 @@ impl Completer for Helper {
         let end = if is_undone { line.as_str().len() } else { line.pos() };
         line.replace(start..end, elected, changes);
         line.set_pos(cursor);
-    }
-}
-
-/// Whether Enter continues the line, as in a shell, behind a backslash that no other one escapes.
-fn is_continued(context: &EventContext<'_>) -> bool {
-    let line = context.line();
-    let backslashes = line.chars().rev().take_while(|c| *c == '\\').count();
-    let is_command = line.starts_with(':') && !line.starts_with("::");
-    backslashes % 2 == 1 && context.pos() == line.len() && !is_command
-}
-
-fn on_key(
-    command: impl Fn(&Event, &EventContext<'_>) -> Option<Cmd> + Send + Sync + 'static,
-) -> EventHandler {
-    EventHandler::Conditional(Box::new(KeyHandler(command)))
-}
-
-/// Closure as rustyline's handler of a key.
-struct KeyHandler<F>(F);
-
-impl<F> ConditionalEventHandler for KeyHandler<F>
-where
-    F: Fn(&Event, &EventContext<'_>) -> Option<Cmd> + Send + Sync,
-{
-    fn handle(&self, key: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        (self.0)(key, context)
     }
 }
 

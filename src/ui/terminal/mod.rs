@@ -9,11 +9,13 @@ mod filtered_input;
 mod helper;
 mod key_code;
 mod key_filter;
+mod key_handler;
 mod line_edits;
 mod line_rows;
 mod reflow;
 mod resizes;
 mod stopped_keys;
+mod tall_line;
 mod terminal_guard;
 mod typed_lines;
 

@@ -36,6 +36,8 @@ impl Drop for Resizes {
     fn drop(&mut self) {
         self.is_closing.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
+            // It may wait for a size to hold.
+            thread.thread().unpark();
             // Again and again: the system drops one that waits where rustyline takes its handler
             // away, and that handler takes one which comes while the thread lets it.
             while !thread.is_finished() {
