@@ -44,11 +44,13 @@ impl Conversations {
         self.faces.get_mut(face).leaves = leaves;
     }
 
-    /// Takes note that no face has said these any more.
-    pub(crate) fn forget_said(&mut self, peer: Fingerprint, seqs: &[u64]) {
-        for (_, face) in self.faces.each() {
-            face.said.retain(|(of, seq)| *of != peer || !seqs.contains(seq));
-        }
+    /// Takes note that no face has said these any more. Returns the faces that had.
+    pub(crate) fn forget_said(&mut self, peer: Fingerprint, seqs: &[u64]) -> Vec<(FaceId, Vec<u64>)> {
+        let faces = self.faces.each().map(|(id, face)| {
+            let its = seqs.iter().copied().filter(|seq| face.said.remove(&(peer, *seq)));
+            (id, its.collect::<Vec<_>>())
+        });
+        faces.filter(|(_, its)| !its.is_empty()).collect()
     }
 
     pub(crate) fn face_ids(&self) -> Vec<FaceId> {

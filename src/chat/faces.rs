@@ -29,8 +29,10 @@ pub(crate) struct Face {
     pub(crate) quit_hints: u64,
     pub(super) unread: Unread,
     pub(crate) leaves: Leaves,
-    /// Texts that it has said and that are kept, by peer and number, but for the own one.
+    /// Texts that it has said and that are kept, by peer and number.
     pub(crate) said: BTreeSet<(Fingerprint, u64)>,
+    /// Number of those that another has dropped, or whose time has passed.
+    pub(crate) lost_lines: u64,
 }
 
 /// What stays of a front end that is gone.

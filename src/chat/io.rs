@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use super::addressee::{Echo, LineStart};
 use super::command::Command;
 use super::export::{Export, ExportError};
-use super::notice::{Message, Notice};
+use super::notice::{Message, Notice, Numbers};
 use super::questions::{QuestionId, ReadingProof};
 use super::types::{
     Audience, DialOutcome, ExitRequest, HeldMessage, KeyFor, KeyReplacement, KeygenCause, NewKey, Protocol,
@@ -183,6 +183,8 @@ pub enum DeliveryProgress {
     Delivered(u64),
     /// The peer has shown everything up to this number.
     Received(u64),
+    /// These were taken back: dropped, or their time has passed.
+    TakenBack(Numbers),
 }
 
 /// Moment of a commit.

@@ -88,12 +88,23 @@ pub(crate) enum AfterCommit {
     Give(Vec<u64>),
     /// Texts of ours that were taken back are marked in the session's history too.
     Marked(Vec<HistoryEntry>),
+    /// Texts that a face has said are taken back, though not at its wish.
+    Lost { face: FaceId, peer: Fingerprint, numbers: Vec<u64>, reason: WithdrawalReason },
     /// It is known what became of texts that were taken back.
     Settled(Vec<SettledWithdrawal>),
     /// A message that is kept for the history only is there.
     Remembered,
     /// A text to all is accepted.
     ToAll(TextToAll),
+}
+
+/// Why a text is taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WithdrawalReason {
+    /// A user asked for it.
+    Asked,
+    /// Its time has passed.
+    Expired,
 }
 
 /// Text of ours to several peers, for some of whom it is kept.

@@ -76,8 +76,8 @@ pub use io::{
     CommitTiming, DeliveryProgress, DeliveryReport, Effect, Input, ReturnCause, ReturnedLine, SentMessage,
 };
 pub use notice::{
-    Arrival, DeliveryInfo, DeliveryWarning, Impersonated, Info, KeyStatus, Message, Notice, OaepInfo,
-    SearchedHistory, UnsavedChange, Warning,
+    Arrival, DeliveryInfo, DeliveryWarning, Impersonated, Info, KeyStatus, Message, Notice, Numbers,
+    OaepInfo, SearchedHistory, UnsavedChange, Warning,
 };
 pub(crate) use notice::{author, history_rows};
 pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptView};

@@ -424,6 +424,8 @@ pub enum DeliveryWarning {
     NotInOutbox { name: String, number: u64 },
     // Nobody was there for it in time.
     Expired { name: String, numbers: Numbers, withdrawal: Withdrawal },
+    // By another front end than the one that had said them.
+    Dropped { name: String, numbers: Numbers },
     // What the user wanted to take back.
     NotTakenBack { name: String, why: String },
     DeliveredAlready { name: String, number: u64 },

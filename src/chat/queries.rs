@@ -495,6 +495,13 @@ impl Chat {
         self.conversations.face_of(face).refused_lines
     }
 
+    /// Lines of a face that were accepted and do not arrive: another has dropped them, or their
+    /// time has passed.
+    #[must_use]
+    pub fn lost_lines_of(&self, face: FaceId) -> u64 {
+        self.conversations.face_of(face).lost_lines
+    }
+
     /// Number of our messages that wait for a peer, up to one of them.
     #[must_use]
     pub fn waiting_to(&self, peer: Fingerprint, upto: u64) -> usize {
@@ -509,9 +516,10 @@ impl Chat {
     }
 
     /// Number of those messages whose time passed in this session, of those that count.
-    pub fn expired_to(&self, peer: Fingerprint, counts: impl Fn(u64) -> bool) -> usize {
+    #[must_use]
+    pub fn expired_to(&self, peer: Fingerprint, counted: &[u64]) -> usize {
         let expired = self.kept.iter().flat_map(|kept| &kept.expired);
-        expired.filter(|(to, number)| *to == peer && counts(*number)).count()
+        expired.filter(|(to, number)| *to == peer && counted.contains(number)).count()
     }
 
     /// Number that the next message of ours to a peer gets.

@@ -68,6 +68,14 @@ impl Shutdown {
         }
     }
 
+    /// Records that a message of the input was taken back: at its end that is a loss, whatever
+    /// waits besides.
+    pub(crate) fn set_taken_back(&mut self) {
+        if self.at_latest.is_none() && (self.code == 0 || self.code == QUEUED_CODE) {
+            self.code = LOST_CODE;
+        }
+    }
+
     /// Records that a block is not on disk.
     pub(crate) fn set_not_saved(&mut self) {
         if self.code < SIGNAL_CODE {

@@ -360,6 +360,9 @@ impl ServedFace {
         if is_over && self.stage != Stage::Gone {
             let code = match self.stage {
                 _ if app.chat().refused_lines_of(self.face) > 0 => code::FAILED,
+                Stage::InputEnded | Stage::HalfClosed if app.chat().lost_lines_of(self.face) > 0 => {
+                    code::LOST
+                }
                 Stage::InputEnded | Stage::HalfClosed if app.chat().has_queued() => code::QUEUED,
                 _ => 0,
             };

@@ -11,8 +11,8 @@ use crate::app::host::{Behind, MessageUse, NoticeSink};
 use crate::app::os::moment;
 use crate::chat::{
     AfterLoss, Arrival, DeliveryInfo, DeliveryProgress, DeliveryReport, Export, ExportTarget, Info,
-    KeyRefusal, KeyStatus, Message, Notice, OaepInfo, PromptView, ReceiptDue, ReturnCause, ReturnedLine,
-    SentMessage, TrustLevel, Warning,
+    KeyRefusal, KeyStatus, Message, Notice, Numbers, OaepInfo, PromptView, ReceiptDue, ReturnCause,
+    ReturnedLine, SentMessage, TrustLevel, Warning,
 };
 use crate::delivery::MessageState;
 use crate::session::CloseReason;
@@ -218,6 +218,9 @@ pub(crate) fn delivery(report: &DeliveryReport) -> OutputEvent {
         }
         DeliveryProgress::Delivered(upto) => OutputEvent::Delivered { to, fingerprint, upto },
         DeliveryProgress::Received(upto) => OutputEvent::Received { to, fingerprint, upto },
+        DeliveryProgress::TakenBack(Numbers { first, last }) => {
+            OutputEvent::Withdrawn { to, fingerprint, first, last }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Kinds of warnings and errors, as programs read them: those of `docs/EVENTS.md`, and no other.
 
 /// Every kind.
-const KINDS: [&str; 47] = [
+const KINDS: [&str; 48] = [
     "unknown_key",
     "key_changed",
     "wrong_key",
@@ -32,6 +32,7 @@ const KINDS: [&str; 47] = [
     "nobody_addressed",
     "left_out",
     "expired",
+    "dropped",
     "owner",
     "slow",
     "taken",

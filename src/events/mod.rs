@@ -101,6 +101,13 @@ pub(crate) enum OutputEvent {
         fingerprint: Option<String>,
         upto: u64,
     },
+    /// Messages of ours to a peer with these numbers were taken back.
+    Withdrawn {
+        to: String,
+        fingerprint: Option<String>,
+        first: u64,
+        last: u64,
+    },
     /// An answer of the prompt, in rows.
     Answer {
         rows: Vec<String>,

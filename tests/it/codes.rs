@@ -396,6 +396,59 @@ fn a_peer_that_shows_one_line_after_the_other_is_waited_for_while_it_goes_on() {
 }
 
 #[test]
+fn a_line_that_was_dropped_elsewhere_is_named_and_is_no_acknowledgement() {
+    let bob = Home::with_key("bob", "test-2.pem");
+    for is_served in [false, true] {
+        let alice = Home::with_key("alice", "test-1.pem");
+        let known = |at: &str| {
+            let row = format!("bob {} verified {at}", bob.fingerprint());
+            alice.private("peers", format!("# rsachat peer book 2\n{row}\n"));
+        };
+        known("");
+        let _owner = is_served.then(|| alice.serves());
+        let mut send = alice.run(&["send", "bob", "--keep", "--json"], Stdio::piped());
+        let waits = |text: &str| {
+            crate::support::eventually("it waits", crate::support::PATIENCE, || {
+                alice.answer(&["outbox"]).contains(text)
+            });
+        };
+        send.types("first");
+        waits("first");
+        assert!(alice.answer(&["outbox", "drop", "bob"]).contains("never sent"));
+        send.complains(r#""kind":"dropped","message":"1 to bob, which you had said, was dropped elsewhere""#);
+        // It has the number of the one before it.
+        send.types("second");
+        waits("second");
+        assert_eq!(send.closes_input().ends(), 5, "served: {is_served}: {}", send.complaints());
+        let done = send.complaints();
+        assert!(done.contains(r#""event":"done","code":5,"messages":2,"receipted":0"#), "{done}");
+    }
+}
+
+#[test]
+fn a_line_of_a_pipe_that_was_dropped_elsewhere_is_code_5_at_a_prompt_and_at_one_of_an_owner() {
+    for is_served in [false, true] {
+        let alice = Home::with_key("alice", "test-1.pem");
+        let bob = Home::with_key("bob", "test-2.pem");
+        alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+        let _owner = is_served.then(|| alice.serves());
+        let mut prompt = alice.start(&["--json"]);
+        for text in ["dropped here", "dropped elsewhere"] {
+            prompt.types(&format!(r#"{{"say":"{text}","to":"bob"}}"#));
+            prompt.sees(&format!(r#""text":"{text}""#));
+        }
+        prompt.types(r#"{"id":"drop","command":"outbox","arguments":["drop","bob","1"]}"#);
+        let event = prompt.sees(r#""event":"withdrawn""#);
+        assert!(event.contains(r#""first":1"#) && event.contains(r#""last":1"#), "{event}");
+        prompt.sees("1 to bob was dropped; it was never sent");
+        assert!(!prompt.has_seen(r#""kind":"dropped""#));
+        alice.answer(&["outbox", "drop", "bob", "2"]);
+        prompt.sees("2 to bob, which you had said, was dropped elsewhere");
+        assert_eq!(prompt.closes_input().ends(), 5, "served: {is_served}: {}", prompt.output());
+    }
+}
+
+#[test]
 fn a_peer_for_whom_lines_wait_is_not_forgotten() {
     let bob = Home::with_key("bob", "test-2.pem");
     for is_served in [false, true] {

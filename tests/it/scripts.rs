@@ -300,6 +300,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("RefusedWrongPeer", "only `pipe`, `send` and `recv` ask for a person by name"),
     ("OutboxFull", "it takes 10,000 lines"),
     ("DeliveredAlready", "what is on the disk of an actor is shown at once"),
+    ("Dropped", "no process serves the homes of a script"),
     ("NotTakenBack", "a full disk takes what is taken back"),
     ("StoreDamaged", "a replay keeps messages in memory"),
     ("HistoryUnreadable", "a replay keeps messages in memory"),

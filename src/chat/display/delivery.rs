@@ -147,6 +147,11 @@ fn left_waiting(waiting: &[(String, usize)]) -> String {
     )
 }
 
+/// Of messages of a front end that another has dropped.
+fn dropped(name: &str, numbers: Numbers) -> String {
+    format!("{numbers} to {name}, which you had said, {} dropped elsewhere", numbers.choose("was", "were"))
+}
+
 /// Of the messages with a peer who is forgotten.
 pub(crate) fn history_stays(name: &str, fingerprint: Fingerprint) -> String {
     format!(
@@ -197,6 +202,7 @@ impl DeliveryWarning {
                 };
                 (AnyRows, "expired", format!("{numbers} to {name} {were} taken back: {have} expired{then}"))
             }
+            Self::Dropped { name, numbers } => (AnyRows, "dropped", dropped(name, *numbers)),
             Self::NotTakenBack { name, why } => (
                 RowsAbout(name),
                 "trouble",

@@ -3,12 +3,11 @@
 //!
 //! Law: what a change of the ledger allows is done once it is on disk, in the order of the changes.
 
-use super::outbox::WithdrawalReason;
 use crate::chat::Chat;
 use crate::chat::addressee::Echo;
 use crate::chat::conversation::{Conversation, HintsShown, Peer};
 use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, ReturnCause};
-use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage, UnopenedStore};
+use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage, UnopenedStore, WithdrawalReason};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
 use crate::chat::types::{Audience, HeldMessage, PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, Seed};
@@ -252,7 +251,7 @@ impl Chat {
                     self.show_earlier(peer, number, sent, text, Exposure::Possible);
                 }
                 // The next `Resume` tells again; what is not taken back is not marked.
-                AfterCommit::Settled(_) | AfterCommit::Marked(_) => {}
+                AfterCommit::Settled(_) | AfterCommit::Marked(_) | AfterCommit::Lost { .. } => {}
                 AfterCommit::Give(numbers) => {
                     self.effects.push(Effect::Give { numbers, exposure: Exposure::Possible });
                 }
@@ -324,6 +323,9 @@ impl Chat {
                 self.tell_taken_back(peer, &withdrawals, WithdrawalReason::Expired);
             }
             AfterCommit::Settled(settled) => self.tell_settled(&settled),
+            AfterCommit::Lost { face, peer, numbers, reason } => {
+                self.in_face(face, |chat| chat.lose_said(peer, &numbers, reason));
+            }
             AfterCommit::Marked(marks) => marks.iter().for_each(|mark| self.history.mark(mark)),
             AfterCommit::Give(numbers) => {
                 self.effects.push(Effect::Give { numbers, exposure: Exposure::None });

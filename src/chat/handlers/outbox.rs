@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::chat::Chat;
-use crate::chat::kept::AfterCommit;
+use crate::chat::io::{DeliveryProgress, DeliveryReport, Effect};
+use crate::chat::kept::{AfterCommit, WithdrawalReason};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Numbers, Warning};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
@@ -26,7 +27,7 @@ impl Chat {
         };
         kept.expire_at = None;
         for (peer, seqs) in kept.ledger.expired(now) {
-            let (withdrawals, _) = split(self.take_back(peer, &seqs));
+            let (withdrawals, _) = split(self.take_back(peer, &seqs, WithdrawalReason::Expired));
             self.after_commit(AfterCommit::Expired { peer, withdrawals });
         }
     }
@@ -44,7 +45,7 @@ impl Chat {
         for of_peer in said.chunk_by(|(one, _), (next, _)| one == next) {
             let Some((peer, _)) = of_peer.first() else { continue };
             let seqs: Vec<_> = of_peer.iter().map(|(_, seq)| *seq).collect();
-            let (withdrawals, _) = split(self.take_back(*peer, &seqs));
+            let (withdrawals, _) = split(self.take_back(*peer, &seqs, WithdrawalReason::Asked));
             if !withdrawals.is_empty() {
                 self.after_commit(AfterCommit::TakenBack { face, peer: *peer, withdrawals });
             }
@@ -54,26 +55,46 @@ impl Chat {
     /// Takes note of a text of the current face that is kept.
     pub(super) fn note_said(&mut self, peer: Fingerprint, seq: u64) {
         let Some(kept) = &self.kept else { return };
-        let is_own = self.conversations.current_face() == FaceId::OWN;
-        let face = self.conversations.face_mut();
-        // The own one ends with the process, and waits for all that was said.
-        if !is_own {
-            // As seldom as what still waits is long.
-            if face.said.len() >= limits::QUEUE_MESSAGES && face.said.len().is_power_of_two() {
-                face.said.retain(|(peer, seq)| kept.ledger.is_waiting(*peer, *seq));
-            }
-            face.said.insert((peer, seq));
+        let said = &mut self.conversations.face_mut().said;
+        // As seldom as what still waits is long.
+        if said.len() >= limits::QUEUE_MESSAGES && said.len().is_power_of_two() {
+            said.retain(|(peer, seq)| kept.ledger.is_waiting(*peer, *seq));
         }
+        said.insert((peer, seq));
     }
 
-    fn take_back(&mut self, peer: Fingerprint, seqs: &[u64]) -> Numbered<Result<Withdrawal, WithdrawError>> {
-        self.conversations.forget_said(peer, seqs);
+    fn take_back(
+        &mut self,
+        peer: Fingerprint,
+        seqs: &[u64],
+        reason: WithdrawalReason,
+    ) -> Numbered<Result<Withdrawal, WithdrawError>> {
         let conn = self.conversations.open_with(PeerId::Key(peer));
         let pair = conn.and_then(|conn| self.conversations.get(conn)).map(|conversation| &conversation.pair);
         let agreed = pair.filter(|pair| pair.has_heard()).map(|pair| pair.sent);
         let Some(kept) = &mut self.kept else { return Vec::new() };
         let gone_out = agreed.map(|sent| sent.max(kept.ledger.first_to_send(peer) - 1));
-        kept.ledger.take_back(peer, seqs, gone_out)
+        let withdrawals = kept.ledger.take_back(peer, seqs, gone_out);
+        let taken_back: Vec<_> =
+            withdrawals.iter().filter(|(_, one)| one.is_ok()).map(|(number, _)| *number).collect();
+        for (face, numbers) in self.conversations.forget_said(peer, &taken_back) {
+            if reason == WithdrawalReason::Expired || face != self.conversations.current_face() {
+                self.after_commit(AfterCommit::Lost { face, peer, numbers, reason });
+            }
+        }
+        withdrawals
+    }
+
+    /// Takes note, in a face, that texts which it has said do not arrive, or only may.
+    pub(crate) fn lose_said(&mut self, peer: Fingerprint, numbers: &[u64], reason: WithdrawalReason) {
+        self.conversations.face_mut().lost_lines += numbers.len() as u64;
+        if reason == WithdrawalReason::Asked {
+            let numbered: Vec<_> = numbers.iter().map(|number| (*number, ())).collect();
+            for (numbers, ()) in runs(&numbered) {
+                let name = self.name_of_key(peer);
+                self.effects.warn(Warning::Delivery(DeliveryWarning::Dropped { name, numbers }));
+            }
+        }
     }
 
     /// Says what was taken back, and sends that to who is there.
@@ -89,6 +110,12 @@ impl Chat {
             kept.expired.extend(withdrawals.iter().map(|(number, _)| (peer, *number)));
         }
         let name = self.name_of_key(peer);
+        let numbered: Vec<_> = withdrawals.iter().map(|(number, _)| (*number, ())).collect();
+        for (numbers, ()) in runs(&numbered) {
+            let progress = DeliveryProgress::TakenBack(numbers);
+            let report = DeliveryReport { to: name.clone(), fingerprint: Some(peer), progress };
+            self.effects.push(Effect::Delivery(report));
+        }
         match reason {
             WithdrawalReason::Asked => {
                 taken_back(&name, withdrawals).for_each(|what| self.effects.info(Info::Delivery(what)));
@@ -145,7 +172,7 @@ impl Chat {
         if numbers.is_empty() {
             return self.effects.info(Info::Delivery(DeliveryInfo::NothingWaits));
         }
-        let (withdrawals, refused) = split(self.take_back(peer, &numbers));
+        let (withdrawals, refused) = split(self.take_back(peer, &numbers, WithdrawalReason::Asked));
         for (number, error) in refused {
             let warning = Warning::Delivery(not_taken_back(&name, number, error));
             match error {
@@ -177,15 +204,6 @@ impl Chat {
     pub(crate) fn has_queued(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| kept.ledger.peers_waited_for().next().is_some())
     }
-}
-
-/// Why a text is taken back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum WithdrawalReason {
-    /// A user asked for it.
-    Asked,
-    /// Its time has passed.
-    Expired,
 }
 
 /// What waits for its receivers, in a table, if anything does.

@@ -134,6 +134,9 @@ impl Chat {
                 let info = Info::Delivery(DeliveryInfo::LeftWaiting { waiting });
                 self.in_face(FaceId::OWN, |chat| chat.effects.info(info));
             }
+            if self.lost_lines_of(FaceId::OWN) > 0 {
+                shutdown.set_taken_back();
+            }
             self.effects.push(Effect::Quit(shutdown.code));
         }
     }

@@ -128,6 +128,13 @@ impl Run {
                     self.stage = Stage::Receipted;
                 }
             }
+            ("withdrawn", _) if is_about_peer => {
+                let is_asked = |sent| number("first") <= Some(sent) && Some(sent) <= number("last");
+                if matches!(self.stage, Stage::Sent(sent) if is_asked(sent)) {
+                    let why = "the question was dropped elsewhere before it was acknowledged";
+                    return Some(self.end(code::LOST, Some(("dropped", why.to_owned()))));
+                }
+            }
             // Only what was asked for comes, and what the peer sent before that.
             ("message", id) => {
                 let is_short = event.get("short") == Some(&Value::Bool(true));

@@ -336,17 +336,14 @@ impl KeepFrontend {
         self.peers.iter().map(|(peer, upto)| app.chat().waiting_to(*peer, *upto)).sum()
     }
 
-    /// Number of messages that were to be sent here and whose time has passed meanwhile. What an
-    /// earlier command has left is not one of `--keep`.
-    fn expired(&self, app: &App<Served>) -> usize {
-        let of_peer = |peer: &Fingerprint| {
-            let before = self.before.get(peer);
-            app.chat().expired_to(*peer, |number| match self.to {
-                Some(to) => to == *peer && number >= self.first_own,
-                None => before.is_some_and(|before| before.contains(&number)),
-            })
-        };
-        self.peers.keys().map(of_peer).sum()
+    /// Number of messages that were to be sent here and were taken back meanwhile. What an earlier
+    /// command has left is not one of `--keep`.
+    fn lost(&self, app: &App<Served>) -> u64 {
+        if self.to.is_some() {
+            return app.chat().lost_lines_of(FaceId::OWN);
+        }
+        let expired = self.before.iter().map(|(peer, before)| app.chat().expired_to(*peer, before));
+        expired.sum::<usize>() as u64
     }
 
     /// Tells how it ends. `code` is that of the chat.
@@ -358,11 +355,11 @@ impl KeepFrontend {
             tell_blocked(&app.chat().name_of_key(*peer), self.format, home);
         }
         let refused = self.refused + app.chat().refused_lines_of(FaceId::OWN);
-        let expired = self.expired(app);
+        let lost = self.lost(app);
         let code = match code {
             0 | code::QUEUED if refused > 0 => code::FAILED,
             // Which messages these are, was said as it happened.
-            0 | code::QUEUED if expired > 0 => code::LOST,
+            0 | code::QUEUED if lost > 0 => code::LOST,
             0 | code::QUEUED if queued > 0 && !blocked.is_empty() => code::REFUSED,
             0 | code::QUEUED if queued > 0 => code::QUEUED,
             code::QUEUED => 0,
@@ -376,7 +373,7 @@ impl KeepFrontend {
             emit(&OutputEvent::Error { kind: "queued", message, hint: None }, self.format);
         }
         let messages = self.to.map(|_| self.read);
-        let missing = queued.saturating_sub(before) as u64 + refused + expired as u64;
+        let missing = queued.saturating_sub(before) as u64 + refused + lost;
         let receipted = messages.map(|read| read.saturating_sub(missing));
         emit(&OutputEvent::Done(Done { code, messages, receipted, ..Done::default() }), self.format);
         code

@@ -27,9 +27,6 @@ const WITHDRAWN: &str = "withdrawn ";
 /// Time without a receipt after which a peer no longer sets the pace of what is kept.
 const RECEIPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Id of the order that lists what waits, once something has expired.
-const LEFT: &str = "left";
-
 /// Whether messages may stay behind with the owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Patience {
@@ -85,8 +82,8 @@ struct Run {
     read: u64,
     refused: u64,
     receipted: u64,
-    /// Messages whose time has passed.
-    expired: u64,
+    /// Messages that were taken back otherwise than by this command.
+    lost: u64,
     /// Messages whose orders are not answered, each with its beginning.
     unanswered: BTreeMap<u64, String>,
     /// Messages without a receipt, by the number for the peer.
@@ -128,7 +125,7 @@ pub(super) fn run(
         read: 0,
         refused: 0,
         receipted: 0,
-        expired: 0,
+        lost: 0,
         unanswered: BTreeMap::new(),
         waiting: BTreeMap::new(),
         before: BTreeSet::new(),
@@ -376,15 +373,6 @@ impl Run {
                     }
                 }
             }
-            // What has expired is in it no more. It has no table when nothing waits.
-            "table" | "notice" if id == Some(&json!(LEFT)) => {
-                let left: BTreeSet<_> =
-                    numbers_for(event, &self.send.name).map(|(number, _)| number).collect();
-                let before = self.waiting.len();
-                self.waiting.retain(|number, _| left.contains(number));
-                self.before.retain(|number| left.contains(number));
-                self.expired += (before - self.waiting.len()) as u64;
-            }
             "reply" if text("id").starts_with(WITHDRAWN) => {
                 let number = text("id").trim_start_matches(WITHDRAWN).parse().unwrap_or_default();
                 self.withdrawn.remove(&number);
@@ -429,10 +417,16 @@ impl Run {
                 }
             }
             "back" if is_about_peer => self.presence = Presence::Here,
-            "warning" if text("kind") == "expired" => {
-                client.order(&json!({ "id": LEFT, "command": "outbox" }));
-                let message = text("message").to_owned();
-                emit(&OutputEvent::Warning { kind: "expired", message }, self.send.format);
+            // What this command has withdrawn itself is counted by the replies.
+            "withdrawn" if is_about_peer && self.withdrawn.is_empty() => {
+                let (first, last) = (number("first").unwrap_or(0), number("last").unwrap_or(0));
+                let before = self.waiting.len();
+                self.waiting.retain(|number, _| !(first..=last).contains(number));
+                self.before.retain(|number| !(first..=last).contains(number));
+                self.lost += (before - self.waiting.len()) as u64;
+            }
+            "warning" if matches!(text("kind"), "expired" | "dropped") => {
+                relay_warning(event, self.send.format, self.send.home.as_deref());
             }
             "warning" if let Some(read) = number("id") => {
                 self.refusals.insert(read, text("message").to_owned());
@@ -562,7 +556,7 @@ impl Run {
         let code = match code {
             // What was refused is not sent by anybody, later or now.
             0 | code::QUEUED if self.refused > 0 => code::FAILED,
-            0 | code::QUEUED if self.expired > 0 => code::LOST,
+            0 | code::QUEUED if self.lost > 0 => code::LOST,
             // The last receipt came as it was to be taken back.
             code::LOST if missing == 0 && self.items.is_none() => 0,
             code => code,
