@@ -68,7 +68,7 @@ fn a_picture_of_a_script_has_the_cells_and_the_colours_of_the_terminal() {
         key("alice"),
         key("bob")
     );
-    let picture = drawn(&script, "bob? joined, ");
+    let picture = drawn(&script, "bob? new: ");
 
     let (mut alice, mut bob) = Pty::start_with_bob(&Setup::WIDE);
     alice.press(&format!("{HERS}\r"));

@@ -283,7 +283,7 @@ impl Pty {
 
     /// Waits until somebody has joined, in any of the forms of that row.
     pub(crate) fn sees_join(&self, name: &str) {
-        let forms = [" joined", "? joined", "? new:"].map(|form| format!("{name}{form}"));
+        let forms = [" joined", "? new:"].map(|form| format!("{name}{form}"));
         self.wait(&forms[0], |screen| forms.iter().any(|form| has(screen, form)));
     }
 
