@@ -391,7 +391,8 @@ mod tests {
 
     #[test]
     fn a_commit_waits_for_no_other_for_ever() {
-        let mut access = Fixture::new().access();
+        let fixture = Fixture::new();
+        let mut access = fixture.access();
         access.submit(commit(1, CommitTiming::Deferred));
         assert_eq!(access.finish(), [StoreAnswer::Committed]);
     }
