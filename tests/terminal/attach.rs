@@ -59,7 +59,9 @@ fn what_an_owner_that_ends_has_not_taken_is_named_at_the_attached_prompt_the_unf
     let mut alice = Pty::attached(&home);
     owner.signal(Signal::STOP);
     alice.press("a whole line\r");
-    alice.wait("it is handed over", |screen| screen.contents().contains("> a whole line"));
+    alice.wait("the next line after it", |screen| {
+        screen.contents().contains("> a whole line") && row_of_cursor(screen).trim_end() == "alice >"
+    });
     owner.signal(Signal::KILL);
     owner.ends();
     assert_eq!(alice.wait_end(), 3);

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::answers::unanswered;
 use super::queue::nothing_sent;
-use super::through_owner::{CLOSED_HERE, LEFT_THERE, closed_here, code_of_warning};
-use super::waiting::not_in_time;
+use super::through_owner::code_of_warning;
+use super::waiting::{Departure, not_in_time};
 use crate::app::error::{AppError, code, describe};
 use crate::app::os::print;
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
@@ -144,10 +144,10 @@ impl Run {
                 self.tell(client, event);
             }
             ("away" | "left", _) if is_about_peer => {
-                let left = if closed_here(event) { CLOSED_HERE } else { LEFT_THERE };
+                let departure = Departure::of(event);
                 let why = match self.stage {
-                    Stage::Receipted => format!("{left} before it answered"),
-                    _ => format!("{left} before everything was acknowledged"),
+                    Stage::Receipted => format!("{departure} before it answered"),
+                    _ => format!("{departure} before everything was acknowledged"),
                 };
                 return Some(self.end(code::LOST, Some(("left", why))));
             }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::queue::{InputItem, nothing_sent};
 use super::refused::{beginning, tell_refused};
-use super::waiting::{RECEIPT_TIME, TOLD_AFTER, not_in_time, not_received, tell_waiting};
+use super::waiting::{Departure, RECEIPT_TIME, TOLD_AFTER, not_in_time, not_received, tell_waiting};
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::Backoff;
@@ -72,7 +72,7 @@ struct Run {
     send: OwnedSend,
     presence: Presence,
     /// How it went away.
-    left: &'static str,
+    departure: Departure,
     backoff: Backoff,
     /// Messages that are read and not handed over.
     pending: VecDeque<InputItem>,
@@ -118,7 +118,7 @@ pub(super) fn run(
     let mut run = Run {
         send,
         presence: Presence::Asked,
-        left: LEFT_THERE,
+        departure: Departure::There,
         backoff: Backoff::default(),
         pending: messages.into_iter().map(InputItem::Message).collect(),
         items,
@@ -175,15 +175,6 @@ pub(super) fn relay_warning(event: &Value, format: OutputFormat, home: Option<&P
         &OutputEvent::Warning { kind: kind(text("kind")), message: hint_at_home(text("message"), home) },
         format,
     );
-}
-
-/// How a connection of the owner's ended, as sentences have it.
-pub(super) const LEFT_THERE: &str = "the other side left";
-pub(super) const CLOSED_HERE: &str = "the connection was closed here";
-
-/// Whether a peer is away since the owner has closed the connection.
-pub(super) fn closed_here(event: &Value) -> bool {
-    event.get("closed_here") == Some(&Value::Bool(true))
 }
 
 /// Exit code of what the owner of a home warns of, by the kind of the warning (`docs/EVENTS.md`).
@@ -410,10 +401,11 @@ impl Run {
                 (self.last_progress, self.last_receipt) = (Instant::now(), Instant::now());
             }
             "away" if is_about_peer && self.presence == Presence::Here => {
-                if closed_here(event) {
-                    (self.presence, self.left) = (Presence::Away, CLOSED_HERE);
-                } else {
-                    self.lose();
+                self.departure = Departure::of(event);
+                match self.departure {
+                    Departure::There => self.lose(),
+                    // Whoever closed it wants no other.
+                    Departure::Here => self.presence = Presence::Away,
                 }
             }
             "back" if is_about_peer => self.presence = Presence::Here,
@@ -504,14 +496,15 @@ impl Run {
         }
         match self.presence {
             Presence::Away if is_patient && is_kept => {
-                let why = (self.left == CLOSED_HERE).then(|| format!("{CLOSED_HERE} meanwhile"));
+                let is_closed = self.departure == Departure::Here;
+                let why = is_closed.then(|| format!("{} meanwhile", self.departure));
                 Some((code::QUEUED, why))
             }
             Presence::Away if !is_patient && self.unanswered.is_empty() => {
                 let nobody = || (code::LOST, format!("{} is not connected", self.send.name));
                 let (code, why) = match self.trouble.take() {
                     _ if !self.waiting.is_empty() => {
-                        (code::LOST, format!("{} before everything was acknowledged", self.left))
+                        (code::LOST, format!("{} before everything was acknowledged", self.departure))
                     }
                     trouble => trouble.unwrap_or_else(nobody),
                 };

@@ -1,7 +1,10 @@
 //! Sentences about messages that wait: for the receipts of a peer that is there, or in the home.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::app::error::hint_at_home;
 use crate::crypto::Fingerprint;
@@ -15,6 +18,31 @@ pub(super) const RECEIPT_TIME: Duration = Duration::from_secs(30);
 pub(super) const TOLD_AFTER: Duration = Duration::from_secs(3);
 /// The peer, where it is called at an address.
 pub(super) const OTHER_SIDE: &str = "the other side";
+
+/// How the connection of a peer that was waited for has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Departure {
+    /// The other side left, or was lost.
+    There,
+    /// The owner of the home closed it.
+    Here,
+}
+
+impl Departure {
+    /// That of an `away` or `left` event (`docs/EVENTS.md`).
+    pub(super) fn of(event: &Value) -> Self {
+        if event.get("closed_here") == Some(&Value::Bool(true)) { Self::Here } else { Self::There }
+    }
+}
+
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::There => "the other side left",
+            Self::Here => "the connection was closed here",
+        })
+    }
+}
 
 /// Says what is waited for.
 pub(super) fn tell_waiting(who: &str, format: OutputFormat) {
