@@ -2,6 +2,7 @@
 //! in its width while something is.
 
 use super::pty::{Pty, Setup, row_of_cursor};
+use super::support::{PATIENCE, eventually};
 
 #[test]
 fn a_prompt_has_its_natural_width_as_soon_as_it_changes_while_nothing_is_typed() {
@@ -40,6 +41,10 @@ fn a_line_to_somebody_away_stands_once_on_the_screen_with_its_receiver() {
         let (mut alice, bob) = Pty::start_with_bob(&setup);
         alice.press(":to bob\r");
         alice.sees("plain text now goes to bob");
+        let book = alice.home().join("peers");
+        eventually("bob is in the book", PATIENCE, || {
+            std::fs::read_to_string(&book).is_ok_and(|book| book.contains("\nbob "))
+        });
         drop(bob);
         alice.wait("away", |screen| row_of_cursor(screen).contains("away"));
         alice.press("나중에\r");
