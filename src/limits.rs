@@ -175,6 +175,9 @@ pub const CONFIRM_EVERY_MS: u64 = 250;
 /// Time for receipts and orderly closes when the program ends, in milliseconds. With everything
 /// else that an end takes it is a second.
 pub const SHUTDOWN_GRACE_MS: u64 = 900;
+/// Time for receipts of messages that the peer has on its disk, from one sign that it gets what is
+/// kept for it to the next, where no other is given, in milliseconds.
+pub const RECEIPT_MS: u64 = 30_000;
 /// Time for output that its reader has not taken when the program ends, in milliseconds; the rest
 /// is dropped.
 pub const OUTPUT_GRACE_MS: u64 = 300;

@@ -9,6 +9,8 @@ use super::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Warning};
 use super::types::{InputOrigin, PeerId};
 use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, FaceId};
+use crate::limits;
+use crate::time::MonoMs;
 
 /// One front end.
 #[derive(Debug, Default)]
@@ -33,6 +35,38 @@ pub(crate) struct Face {
     pub(crate) said: BTreeSet<(Fingerprint, u64)>,
     /// Number of those that another has dropped, or whose time has passed.
     pub(crate) lost_lines: u64,
+    pub(crate) stage: FaceStage,
+}
+
+/// How far the input of a front end is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum FaceStage {
+    /// More may come.
+    #[default]
+    Open,
+    /// It has ended, and the receipts of what it has said are waited for.
+    InputEnded {
+        /// The end, or the last sign since that a peer gets what is kept for it.
+        last_progress: MonoMs,
+    },
+    /// The user leaves.
+    Leaving {
+        /// Moment to which receipts are waited for.
+        until: MonoMs,
+    },
+    /// Nothing that is kept is waited for any more.
+    Over,
+}
+
+impl FaceStage {
+    /// Moment at which what the peers have on their disks is waited for no more.
+    pub(crate) fn deadline(self) -> Option<MonoMs> {
+        match self {
+            Self::InputEnded { last_progress } => Some(last_progress + limits::RECEIPT_MS),
+            Self::Leaving { until } => Some(until),
+            Self::Open | Self::Over => None,
+        }
+    }
 }
 
 /// What stays of a front end that is gone.

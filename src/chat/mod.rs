@@ -526,6 +526,7 @@ impl Chat {
         let questions = self.questions.poll_timeout();
         let rows = [
             self.next_expiry(),
+            self.next_end_of_wait(),
             self.effects.poll_timeout(),
             self.stranger_rows.poll_timeout(),
             store,

@@ -270,8 +270,8 @@ pub enum DeliveryInfo {
     Queued { name: String },
     // Messages that go out to a peer who has come.
     GoesOut { name: String, fingerprint: Fingerprint, count: usize },
-    // Lines that wait as the program ends, by their receivers.
-    LeftWaiting { waiting: Vec<(String, usize)> },
+    // Lines that wait as the program ends, by their receivers, and how many these have on disk.
+    LeftWaiting { waiting: Vec<(String, usize)>, delivered: usize },
     // The peer has not chosen us: its program keeps nothing for it.
     NotChosen { name: String },
     // The store, which could not be opened, is open.
@@ -430,6 +430,8 @@ pub enum DeliveryWarning {
     NotTakenBack { name: String, why: String },
     DeliveredAlready { name: String, number: u64 },
     NothingIsKept { why: Option<String> },
+    // The peer has lines on disk, and nobody has seen them.
+    NotInTime { name: String },
     // The peer is not forgotten.
     LinesWait { name: String, count: usize },
     // A message that is shown all the same.

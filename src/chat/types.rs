@@ -446,7 +446,7 @@ pub enum DialOutcome {
     Failed,
     /// The peer left in order, everything acknowledged.
     Left,
-    /// We left in order, everything acknowledged.
+    /// We left in order, everything acknowledged, or kept until it is.
     Done,
 }
 

@@ -226,6 +226,12 @@ impl Ledger {
         self.pair(peer).and_then(|pair| pair.outbound).map(|out| (out.kept, out.received))
     }
 
+    /// Whether the peer has everything of ours on disk.
+    #[must_use]
+    pub fn has_delivered_all(&self, peer: Fingerprint) -> bool {
+        self.first_to_send(peer) == self.next_number(peer)
+    }
+
     /// Whether this is our count now.
     #[must_use]
     pub fn is_current(&self, peer: Fingerprint, epoch: Epoch) -> bool {

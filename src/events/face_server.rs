@@ -12,7 +12,7 @@ use crate::app::error::code;
 use crate::app::event_loop::App;
 use crate::app::host::NoticeSink;
 use crate::app::local_faces::LocalEvent;
-use crate::chat::{Chat, Input, Leaves};
+use crate::chat::{Chat, ExitRequest, Input, Leaves};
 use crate::ids::{ConnId, FaceId};
 use crate::limits::{LINES_AHEAD, LOCAL_BACKLOG_BYTES};
 use crate::net::ReadInterest;
@@ -83,7 +83,7 @@ impl FaceServer {
             match event {
                 LocalEvent::Accepted(conn) => self.open(app, conn),
                 LocalEvent::Bytes(conn, bytes) => self.take(app, conn, &bytes),
-                LocalEvent::Ended(conn) => self.end_input(conn),
+                LocalEvent::Ended(conn) => self.end_input(app, conn),
                 LocalEvent::Lost(conn) => self.set_stage(conn, Stage::Gone),
             }
         }
@@ -189,10 +189,12 @@ impl FaceServer {
     }
 
     /// Takes note that a process writes no more: one that leaves nothing is gone.
-    fn end_input(&mut self, conn: ConnId) {
-        let leaves = self.faces.get(&conn).map(|served| served.leaves);
-        let is_gone = leaves == Some(Leaves::Nothing);
-        self.set_stage(conn, if is_gone { Stage::Gone } else { Stage::HalfClosed });
+    fn end_input<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>, conn: ConnId) {
+        if let Some(served) = self.faces.get_mut(&conn) {
+            let is_gone = served.leaves == Leaves::Nothing;
+            served.stage = if is_gone { Stage::Gone } else { Stage::HalfClosed };
+            app.handle_from(served.face, Input::ExitRequest(ExitRequest::EndOfInput));
+        }
     }
 
     fn set_stage(&mut self, conn: ConnId, stage: Stage) {
@@ -290,7 +292,10 @@ impl ServedFace {
             FaceOrder::Interrupt => answer(Input::Cancel),
             FaceOrder::DropQuestion => answer(Input::DropQuestion),
             FaceOrder::Remember(entry) => answer(Input::Remember(entry)),
-            FaceOrder::EndOfInput => self.stage = Stage::InputEnded,
+            FaceOrder::EndOfInput => {
+                self.stage = Stage::InputEnded;
+                app.handle_from(face, Input::ExitRequest(ExitRequest::EndOfInput));
+            }
             FaceOrder::WaitForConnection => self.waits = Some(WaitOrder { id }),
             // Answered as they came.
             FaceOrder::Shown(_) | FaceOrder::Failed(_) | FaceOrder::Retry(_) | FaceOrder::Ping => {}
@@ -343,12 +348,13 @@ impl ServedFace {
     fn is_over<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>) -> bool {
         let is_answered = self.is_answered(app);
         let is_over = match self.stage {
-            // What was said is received, or waits for a peer that is away.
+            // What was said is received, or waits for a peer that is away or shows it to nobody.
             Stage::InputEnded | Stage::HalfClosed
                 if !is_answered || app.chat().awaits_receipts_of(self.face) =>
             {
                 false
             }
+            Stage::Open if app.chat().awaits_receipts_of(self.face) => false,
             Stage::InputEnded => !app.sink().awaits_report(self.face),
             Stage::HalfClosed | Stage::Gone => true,
             Stage::Open => {
@@ -363,7 +369,7 @@ impl ServedFace {
                 Stage::InputEnded | Stage::HalfClosed if app.chat().lost_lines_of(self.face) > 0 => {
                     code::LOST
                 }
-                Stage::InputEnded | Stage::HalfClosed if app.chat().has_queued() => code::QUEUED,
+                _ if app.chat().has_queued() => code::QUEUED,
                 _ => 0,
             };
             app.sink().tell(self.face, &OutputEvent::Done(Done { code, ..Done::default() }), None);

@@ -48,5 +48,6 @@ mod test_keys;
 mod testing_doc;
 mod trust;
 mod unproven;
+mod unseen;
 mod wire;
 mod words;

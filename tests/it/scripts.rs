@@ -299,6 +299,7 @@ const SEEN: &[(&str, &str)] = &[
 const UNSEEN: &[(&str, &str)] = &[
     ("RefusedWrongPeer", "only `pipe`, `send` and `recv` ask for a person by name"),
     ("OutboxFull", "it takes 10,000 lines"),
+    ("NotInTime", "what is on the disk of an actor is shown at once"),
     ("DeliveredAlready", "what is on the disk of an actor is shown at once"),
     ("Dropped", "no process serves the homes of a script"),
     ("NotTakenBack", "a full disk takes what is taken back"),

@@ -32,7 +32,7 @@ impl DeliveryInfo {
                     if *count == 1 { "sending 1 line".to_owned() } else { format!("sending {count} lines") };
                 (AnyRows, format!("{name} is back; {lines}"))
             }
-            Self::LeftWaiting { waiting } => (AnyRows, left_waiting(waiting)),
+            Self::LeftWaiting { waiting, delivered } => (AnyRows, left_waiting(waiting, *delivered)),
             Self::NotChosen { name } => {
                 (AnyRows, format!("{name} has not chosen you yet: your lines are kept here only"))
             }
@@ -121,7 +121,7 @@ impl fmt::Display for Numbers {
 const RECEIVERS_NAMED: usize = 3;
 
 /// Of lines that wait as the program ends.
-fn left_waiting(waiting: &[(String, usize)]) -> String {
+fn left_waiting(waiting: &[(String, usize)], delivered: usize) -> String {
     let all: usize = waiting.iter().map(|(_, count)| count).sum();
     let [lines_wait, them] = if all == 1 { ["line waits", "it"] } else { ["lines wait", "them"] };
     let (named, others) = waiting.split_at(waiting.len().min(RECEIVERS_NAMED));
@@ -136,6 +136,13 @@ fn left_waiting(waiting: &[(String, usize)]) -> String {
     }
     let last = receivers.pop().unwrap_or_default();
     let for_whom = if receivers.is_empty() { last } else { format!("{} and {last}", receivers.join(", ")) };
+    if delivered == all {
+        return format!("{all} {lines_wait} for {for_whom}{}", none_seen(all));
+    }
+    let (of_delivered, them) = match delivered {
+        0 => (String::new(), them),
+        delivered => (format!(", {delivered} of them delivered"), "the rest"),
+    };
     let flush = match waiting {
         // A key that is in the book no more is not called.
         [(name, _)] if name.parse::<Fingerprint>().is_ok() => String::new(),
@@ -143,8 +150,22 @@ fn left_waiting(waiting: &[(String, usize)]) -> String {
         _ => ", rsachat send --flush calls at once".to_owned(),
     };
     format!(
-        "{all} {lines_wait} for {for_whom}; the next prompt or rsachat serve sends {them} when you are connected{flush}"
+        "{all} {lines_wait} for {for_whom}{of_delivered}; the next prompt or rsachat serve sends {them} when you \
+         are connected{flush}"
     )
+}
+
+/// Of messages that are on the disk of their receivers.
+pub(crate) fn none_seen(count: usize) -> &'static str {
+    match count {
+        1 => ": it is delivered, and nobody has seen it yet",
+        _ => ": all are delivered, and nobody has seen them yet",
+    }
+}
+
+/// Of a peer that has messages on its disk: the time for its receipts has passed.
+pub(crate) fn not_in_time(who: &str) -> String {
+    format!("{who} is connected, and has not acknowledged everything in time")
 }
 
 /// Of messages of a front end that another has dropped.
@@ -222,6 +243,7 @@ impl DeliveryWarning {
             Self::NothingIsKept { why: None } => {
                 (AnyRows, "trouble", "nothing is kept here: this home has no key yet".to_owned())
             }
+            Self::NotInTime { name } => (RowsAbout(name), "queued", not_in_time(name)),
             Self::LinesWait { name, count } => (
                 RowsAbout(name),
                 "trouble",
@@ -280,10 +302,11 @@ mod tests {
 
     #[test]
     fn what_waits_at_the_end_is_counted_for_each_receiver_and_says_what_sends_it() {
-        let said = |waiting: &[(&str, usize)]| {
+        let said_with = |waiting: &[(&str, usize)], delivered| {
             let waiting: Vec<_> = waiting.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-            left_waiting(&waiting)
+            left_waiting(&waiting, delivered)
         };
+        let said = |waiting: &[_]| said_with(waiting, 0);
         let one = said(&[("민지", 1)]);
         assert!(one.starts_with("1 line waits for 민지; the next prompt or rsachat serve sends it"), "{one}");
         assert!(one.ends_with("rsachat send --flush 민지 calls at once"), "{one}");
@@ -294,5 +317,10 @@ mod tests {
         assert!(four.starts_with("4 lines wait for a (1), b (1), c (1) and 1 other; "), "{four}");
         let five = said(&[("a", 1), ("b", 1), ("c", 1), ("d", 1), ("e", 1)]);
         assert!(five.contains("c (1) and 2 others; "), "{five}");
+        let delivered = said_with(&[("민지", 1)], 1);
+        assert_eq!(delivered, "1 line waits for 민지: it is delivered, and nobody has seen it yet");
+        let some = said_with(&[("bob", 3)], 1);
+        assert!(some.starts_with("3 lines wait for bob, 1 of them delivered; "), "{some}");
+        assert!(some.contains("sends the rest when"), "{some}");
     }
 }

@@ -5,6 +5,7 @@ use crate::chat::addressee::Addressee;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
+use crate::chat::kept::PairStage;
 use crate::chat::notice::{Info, Warning};
 use crate::chat::redial::AfterLoss;
 use crate::chat::stranger_rows::StrangerCounts;
@@ -158,7 +159,10 @@ impl Chat {
 fn dial_outcome(conversation: &Conversation, reason: &CloseReason) -> DialOutcome {
     let (was_established, is_acked) = (conversation.peer.is_some(), conversation.unacked.len() == 0);
     match reason {
-        CloseReason::LocalClose if is_acked => DialOutcome::Done,
+        // What is kept goes out later.
+        CloseReason::LocalClose if is_acked || conversation.pair.stage == PairStage::Ready => {
+            DialOutcome::Done
+        }
         CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_)) if is_acked => {
             DialOutcome::Left
         }

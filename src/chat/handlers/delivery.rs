@@ -388,6 +388,7 @@ impl Chat {
             return;
         };
         let first = kept.ledger.first_to_send(peer);
+        let received = kept.ledger.progress(peer).map_or(0, |(_, received)| received);
         let before = std::mem::replace(&mut conversation.pair.stage, stage);
         if before == PairStage::Resuming {
             conversation.pair.sent = conversation.pair.sent.max(first - 1);
@@ -401,6 +402,7 @@ impl Chat {
                 self.show_or_withhold(conn, Info::Delivery(what));
             }
         }
+        self.note_progress(peer, received);
         self.pump(conn);
     }
 

@@ -200,6 +200,17 @@ impl Chat {
         peers.map(|peer| (self.name_of_key(peer), self.waiting_for(PeerId::Key(peer)))).collect()
     }
 
+    /// Number of messages that wait for receivers that have them on disk.
+    pub(crate) fn delivered(&self) -> usize {
+        let ledgers = self.kept.iter().map(|kept| &kept.ledger);
+        ledgers
+            .flat_map(|ledger| {
+                let peers = ledger.peers_waited_for();
+                peers.map(|peer| ledger.waiting_upto(peer, ledger.first_to_send(peer) - 1))
+            })
+            .sum()
+    }
+
     /// Whether messages wait for anybody.
     pub(crate) fn has_queued(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| kept.ledger.peers_waited_for().next().is_some())

@@ -40,22 +40,31 @@ impl Chat {
     /// Takes note that the peer has messages of ours on disk.
     pub(crate) fn handle_kept(&mut self, conn: ConnId, upto: PairNumber) {
         let peer = self.conversations.peer_of(conn).and_then(Peer::fingerprint);
-        if let (Some(kept), Some(key)) = (&mut self.kept, peer)
-            && kept.ledger.is_current(key, upto.epoch)
-            && kept.ledger.handle_kept(key, upto.seq)
-        {
-            if self.is_without_room(peer) {
-                self.release_withheld(conn);
-            }
-            self.report_delivery(conn, DeliveryProgress::Delivered(upto.seq));
+        let (Some(kept), Some(key)) = (&mut self.kept, peer) else { return };
+        let behind = kept.ledger.first_to_send(key) - 1;
+        if !kept.ledger.is_current(key, upto.epoch) || !kept.ledger.handle_kept(key, upto.seq) {
+            return;
         }
+        self.note_progress(key, behind);
+        if self.is_without_room(peer) {
+            self.release_withheld(conn);
+        }
+        self.report_delivery(conn, DeliveryProgress::Delivered(upto.seq));
     }
 
     /// Takes note that the peer has shown messages of ours. Returns how many.
     pub(crate) fn handle_pair_receipt(&mut self, conn: ConnId, upto: PairNumber) -> u64 {
         let peer = self.conversations.peer_of(conn).and_then(Peer::fingerprint);
         let (Some(kept), Some(peer)) = (&mut self.kept, peer) else { return 0 };
-        if kept.ledger.is_current(peer, upto.epoch) { kept.ledger.handle_receipt(peer, upto.seq) } else { 0 }
+        if !kept.ledger.is_current(peer, upto.epoch) {
+            return 0;
+        }
+        let behind = kept.ledger.progress(peer).map_or(0, |(_, received)| received);
+        let texts = kept.ledger.handle_receipt(peer, upto.seq);
+        if texts > 0 {
+            self.note_progress(peer, behind);
+        }
+        texts
     }
 
     /// Takes note that a program that keeps nothing has shown messages that were kept here. Returns

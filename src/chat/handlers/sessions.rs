@@ -133,6 +133,7 @@ impl Chat {
         self.begin_due_dials();
         self.give_up_questions();
         self.retry_store();
+        self.end_waits();
         self.hint_at_not_chosen();
         self.forget_due_history();
         self.effects.handle_timeout(now);

@@ -22,6 +22,7 @@ use super::recv::deliver;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
+use crate::chat::display::not_in_time;
 use crate::chat::{Backoff, CallOptions, Callee, DialOutcome, ExitRequest, HistoryPolicy, Input, Protocol};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{OutputEvent, OutputFormat, emit};
@@ -37,7 +38,7 @@ pub(crate) use options::SendArgs;
 use options::{check_length, delimiter};
 use queue::{Delimiter, InputItem, SendQueue, Totals};
 use refused::tell_refused;
-use waiting::{OTHER_SIDE, TOLD_AFTER, not_in_time, tell_waiting};
+use waiting::{OTHER_SIDE, TOLD_AFTER, tell_waiting};
 
 /// Time without anything to send after which the connection is closed until something comes: well
 /// before the other side closes it.

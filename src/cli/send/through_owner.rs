@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::queue::{InputItem, nothing_sent};
 use super::refused::{beginning, tell_refused};
-use super::waiting::{Departure, RECEIPT_TIME, TOLD_AFTER, not_in_time, not_received, tell_waiting};
+use super::waiting::{Departure, RECEIPT_TIME, TOLD_AFTER, not_received, tell_waiting};
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::Backoff;
+use crate::chat::display::not_in_time;
 use crate::crypto::Fingerprint;
 use crate::delivery::{MessageState, TAKEN_BACK};
 use crate::events::kinds::kind;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::app::error::hint_at_home;
+use crate::chat::display::none_seen;
 use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
+use crate::limits;
 use crate::peers::book::PeerEntry;
 
-/// Time for a peer that is connected, from one sign that it gets what is kept for it to the next,
-/// where no other is given.
-pub(super) const RECEIPT_TIME: Duration = Duration::from_secs(30);
+/// Time for the receipts of a peer that is connected ([`limits::RECEIPT_MS`]).
+pub(super) const RECEIPT_TIME: Duration = Duration::from_millis(limits::RECEIPT_MS);
 /// Time without a receipt after which it is said what is waited for.
 pub(super) const TOLD_AFTER: Duration = Duration::from_secs(3);
 /// The peer, where it is called at an address.
@@ -51,11 +52,6 @@ pub(super) fn tell_waiting(who: &str, format: OutputFormat) {
     emit(&OutputEvent::Warning { kind: "waiting", message: format!("{who} {what}") }, format);
 }
 
-/// Says that the time for it has passed.
-pub(super) fn not_in_time(who: &str) -> String {
-    format!("{who} is connected, and has not acknowledged everything in time")
-}
-
 /// Says how many messages wait, how many of these waited before, and how many are on the disk of
 /// their receivers, where nobody has seen them.
 pub(super) fn not_received(waiting: usize, before: usize, delivered: usize) -> String {
@@ -72,8 +68,7 @@ pub(super) fn not_received(waiting: usize, before: usize, delivered: usize) -> S
     };
     let (not_received, of_delivered) = match delivered {
         0 => (" and not received yet", String::new()),
-        1 if waiting == 1 => ("", ": it is delivered, and nobody has seen it yet".to_owned()),
-        _ if delivered == waiting => ("", ": all are delivered, and nobody has seen them yet".to_owned()),
+        _ if delivered == waiting => ("", none_seen(waiting).to_owned()),
         1 => (" and not received yet", "; 1 of them is delivered, and nobody has seen it yet".to_owned()),
         _ => {
             let delivered = format!("; {delivered} of them are delivered, and nobody has seen them yet");
