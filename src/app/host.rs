@@ -16,11 +16,12 @@ use super::log::Log;
 use super::os::{self, Bound, bind, dialable, resolve};
 use super::store_thread::{StoreAnswer, StoreJob, StoreThread};
 use crate::chat::{
-    Chat, DeliveryReport, Effect, Export, ExportError, Input, KeyFor, KeyReplacement, KeygenCause, Message,
-    Notice, Protocol, QuestionId, ReadingProof, ReceiptDue, ReturnedLine, SentMessage,
+    Chat, DeliveryReport, Effect, Export, ExportError, ExposureRecord, HeldMessage, Input, KeyFor,
+    KeyReplacement, KeygenCause, Message, Notice, Protocol, QuestionId, ReadingProof, ReceiptDue,
+    ReturnedLine, SentMessage,
 };
 use crate::crypto::{Identity, JobResult, Passphrase, RsaJob};
-use crate::delivery::{Exposure, StoredHistory};
+use crate::delivery::StoredHistory;
 use crate::ids::{ConnId, DialId, FaceId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
@@ -99,7 +100,7 @@ pub(crate) trait NoticeSink {
         self.show(&Notice::Message(message.clone()), Some(due));
     }
     /// Gives messages that were held to who wants them, marked where somebody may see them again.
-    fn give(&mut self, _numbers: &[u64], _exposure: Exposure) {}
+    fn give(&mut self, _held: &[HeldMessage], _record: ExposureRecord) {}
     /// What becomes of messages: only what is shown has a receipt.
     fn messages(&self) -> MessageUse {
         MessageUse::Shown
@@ -472,7 +473,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
                 let now_ms = self.now().unix.0;
                 return self.write_log(&Notice::Message(message), now_ms);
             }
-            Effect::Give { numbers, exposure } => self.sink.give(&numbers, exposure),
+            Effect::Give { held, record } => self.sink.give(&held, record),
             Effect::ShowTo(face, notice) => return self.show_to(face, notice),
             Effect::Said(face, message) => self.sink.said(face, &message),
             Effect::ReturnLine(face, line) => self.sink.line_returned(face, line),

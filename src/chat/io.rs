@@ -11,12 +11,12 @@ use super::export::{Export, ExportError};
 use super::notice::{Message, Notice, Numbers};
 use super::questions::{QuestionId, ReadingProof};
 use super::types::{
-    Audience, DialOutcome, ExitRequest, HeldMessage, KeyFor, KeyReplacement, KeygenCause, NewKey, Protocol,
-    ReceiptDue,
+    Audience, DialOutcome, ExitRequest, ExposureRecord, HeldMessage, KeyFor, KeyReplacement, KeygenCause,
+    NewKey, Protocol, ReceiptDue,
 };
 use crate::crypto::{Fingerprint, JobResult, RsaJob, Seed};
 use crate::delivery::{
-    Exposure, FoundEntries, HistoryEntry, HistoryQuery, MessageState, Pairs, StoreBatch, StoredHistory,
+    FoundEntries, HistoryEntry, HistoryQuery, MessageState, Pairs, StoreBatch, StoredHistory,
 };
 use crate::ids::{ConnId, DialId, FaceId, JobQueue, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
@@ -94,7 +94,7 @@ pub enum Input<'a> {
     /// A notice with a receipt is not shown here, to nobody: none is sent.
     NotShown(ReceiptDue),
     /// Messages that were given to nobody, as the program ends: they are not shown "again" later.
-    NeverGiven(Vec<ReceiptDue>),
+    NeverGiven(Vec<HeldMessage>),
     /// Somebody is there who sees what comes, or nobody is any more.
     Audience(Audience),
     /// Messages of [`Effect::Hold`] are wanted; [`Effect::Give`] follows.
@@ -208,7 +208,7 @@ pub enum Effect {
     Hold(Message, ReceiptDue),
     /// Give messages that were held to who wants them. Where the disk does not take that, they may
     /// be exposed more than once, and are marked already.
-    Give { numbers: Vec<u64>, exposure: Exposure },
+    Give { held: Vec<HeldMessage>, record: ExposureRecord },
     /// The peer has read the question of a process that was started to ask. A text that arrived
     /// before the `Pong` is no answer. A peer without `Pong` only acknowledges the question
     /// ([`ReadingProof::Receipt`]), and an answer may arrive before that.

@@ -7,6 +7,7 @@ use super::addressee::Echo;
 use super::export::ExportTarget;
 use super::io::CommitTiming;
 use super::notice::{Message, Warning};
+use super::types::HeldMessage;
 use crate::crypto::{Fingerprint, Seed};
 use crate::delivery::{
     Exposure, HistoryEntry, HistoryQuery, Inbound, Ledger, Pairs, SettledWithdrawal, StoredHistory,
@@ -84,8 +85,8 @@ pub(crate) enum AfterCommit {
     TakenBack { face: FaceId, peer: Fingerprint, withdrawals: Vec<(u64, Withdrawal)> },
     /// Texts of ours are taken back, since their time has passed.
     Expired { peer: Fingerprint, withdrawals: Vec<(u64, Withdrawal)> },
-    /// Messages with these numbers, which nobody has seen, are given to who is there.
-    Give(Vec<u64>),
+    /// Messages are given to who is there.
+    Give(Vec<HeldMessage>),
     /// Texts of ours that were taken back are marked in the session's history too.
     Marked(Vec<HistoryEntry>),
     /// Texts that a face has said are taken back, though not at its wish.

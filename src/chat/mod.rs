@@ -85,9 +85,10 @@ pub use questions::{QuestionId, ReadingProof};
 pub use redial::AfterLoss;
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
-    AcceptPolicy, Audience, DialOptions, DialOutcome, ExitRequest, HeldMessage, HistoryPolicy, InputOrigin,
-    KeyExchange, KeyFor, KeyOrigin, KeyReplacement, KeygenCause, ListenOptions, NameOrigin, NewKey, NoReply,
-    NotifyContent, NotifyPolicy, NotifyWhen, Origin, OwnKey, OwnName, Protocol, ReceiptDue, TrustLevel,
+    AcceptPolicy, Audience, DialOptions, DialOutcome, ExitRequest, ExposureRecord, HeldMessage,
+    HistoryPolicy, InputOrigin, KeyExchange, KeyFor, KeyOrigin, KeyReplacement, KeygenCause, ListenOptions,
+    NameOrigin, NewKey, NoReply, NotifyContent, NotifyPolicy, NotifyWhen, Origin, OwnKey, OwnName, Protocol,
+    ReceiptDue, TrustLevel,
 };
 
 /// Conversations of one account with any number of peers.
@@ -473,9 +474,9 @@ impl Chat {
                 self.with_session(conn, AnySession::handle_overload);
             }
             Input::Shown(due) => self.handle_shown(due),
-            Input::NeverGiven(dues) => self.note_never_given(&dues),
+            Input::NeverGiven(held) => self.note_never_given(&held),
             Input::Audience(audience) => self.audience = audience,
-            Input::Giving(held) => self.give(&held),
+            Input::Giving(held) => self.give(held),
             Input::NotShown(due) => self.with_session_of(due, |session| session.forgo(due.upto)),
             Input::Messages { pairs, history, seed, put_aside } => {
                 if let Some(why) = put_aside {

@@ -7,7 +7,7 @@ use super::redial::AfterLoss;
 use super::trust_policy::KeyRefusal;
 use super::types::{HistoryPolicy, KeyFor, NotifyPolicy, ReceiptDue, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
-use crate::delivery::{Direction, HistoryRow, Withdrawal, WithdrawalOutcome};
+use crate::delivery::{Direction, Exposure, HistoryRow, Withdrawal, WithdrawalOutcome};
 use crate::limits;
 use crate::peers::address::BoundAddresses;
 use crate::session::CloseReason;
@@ -72,7 +72,7 @@ pub struct Message {
 }
 
 /// How a message came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Arrival {
     /// As it was typed.
     #[default]
@@ -81,6 +81,8 @@ pub enum Arrival {
     Late,
     /// Once more: who showed it ended before that was known.
     Again,
+    /// The same of a command that had it.
+    Retaken,
 }
 
 impl Arrival {
@@ -103,10 +105,10 @@ impl Arrival {
         match self {
             Self::Prompt => None,
             Self::Late => Some(format!("(typed {} earlier)", span(arrived.since(sent)))),
-            Self::Again if is_late(sent, arrived) => {
+            Self::Again | Self::Retaken if is_late(sent, arrived) => {
                 Some(format!("(again, typed {} earlier)", span(arrived.since(sent))))
             }
-            Self::Again => Some("(again)".to_owned()),
+            Self::Again | Self::Retaken => Some("(again)".to_owned()),
         }
     }
 }
@@ -133,10 +135,23 @@ fn is_late(sent: UnixMs, arrived: UnixMs) -> bool {
 }
 
 impl Message {
-    /// Takes note that it comes once more.
-    pub(crate) fn mark_again(&mut self) {
-        self.arrival = Arrival::Again;
+    /// Takes note that it comes once more, if somebody may have had it.
+    pub(crate) fn mark_again(&mut self, exposure: Exposure) {
+        self.arrival = match exposure {
+            Exposure::None => return,
+            Exposure::Shown => self.arrival.max(Arrival::Again),
+            Exposure::Taken => Arrival::Retaken,
+        };
         self.rows = self.arrival.rows(&self.text, self.sent, self.arrived);
+    }
+
+    /// Who may have had it before.
+    pub(crate) fn had(&self) -> Exposure {
+        match self.arrival {
+            Arrival::Prompt | Arrival::Late => Exposure::None,
+            Arrival::Again => Exposure::Shown,
+            Arrival::Retaken => Exposure::Taken,
+        }
     }
 
     /// Whether it came long after it was typed.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::crypto::{Fingerprint, PublicKey};
+use crate::delivery::Exposure;
 use crate::ids::{ConnId, FaceId};
 use crate::limits;
 use crate::peers::address::{Family, ListenAt, Target};
@@ -461,13 +462,24 @@ pub struct ReceiptDue {
     pub upto: Count,
 }
 
-/// Message that nobody has been given, and that somebody is about to be.
+/// Message that is not known to be shown, and who has it, or is about to be given it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HeldMessage {
     /// Its number here.
     pub number: u64,
     /// Its receipt.
     pub due: ReceiptDue,
+    /// Who may have had it then.
+    pub exposure: Exposure,
+}
+
+/// Whether the disk says who is about to be given messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExposureRecord {
+    /// It does.
+    Written,
+    /// It could not be written.
+    Failed,
 }
 
 /// Presence of somebody who sees each message as it comes.

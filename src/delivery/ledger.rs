@@ -386,7 +386,7 @@ impl Ledger {
         pair.inbox.get(&number.seq).filter(|_| is_current)
     }
 
-    /// Takes note whether somebody may have seen a message that is not known to be shown.
+    /// Takes note who may have had a message that is not known to be shown.
     pub fn set_exposure(&mut self, peer: Fingerprint, number: PairNumber, exposure: Exposure) {
         if let Some(row) = self.unshown_row(peer, number).filter(|row| row.exposure != exposure) {
             let row = InboxRow { exposure, ..row.clone() };

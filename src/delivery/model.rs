@@ -166,11 +166,11 @@ impl Node {
             self.ledger.unshown().map(|(_, seq, row)| (seq, text_of(&row.text), row.exposure)).collect();
         for (seq, ..) in &unseen {
             let number = PairNumber { epoch, seq: *seq };
-            self.ledger.set_exposure(self.peer, number, Exposure::Possible);
+            self.ledger.set_exposure(self.peer, number, Exposure::Shown);
         }
         self.commit();
         for (seq, text, exposure) in unseen {
-            self.seen.push((text, mark == Mark::Again && exposure == Exposure::Possible));
+            self.seen.push((text, mark == Mark::Again && exposure == Exposure::Shown));
             self.ledger.shown(self.peer, epoch, seq);
         }
     }
@@ -259,7 +259,7 @@ impl Node {
                 }
             }
             Record::Text(seq, text) => {
-                let exposure = if display == Display::Waits { Exposure::None } else { Exposure::Possible };
+                let exposure = if display == Display::Waits { Exposure::None } else { Exposure::Shown };
                 let row = InboxRow { typed: UnixMs(0), text: text.as_bytes().into(), exposure };
                 let reception = self.ledger.receive(self.peer, seq, row);
                 assert_ne!(reception, Reception::OutOfOrder, "{seq} {text}");

@@ -78,18 +78,20 @@ pub struct InboxRow {
     pub typed: UnixMs,
     /// The text, unchecked bytes.
     pub text: Arc<[u8]>,
-    /// Whether somebody may have seen it.
+    /// Who may have had it.
     pub exposure: Exposure,
 }
 
-/// Whether somebody may have seen a message that is not known to be shown.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+/// Who may have had a message that is not known to be shown: the program, or who had it, may have
+/// ended as it was. The greater includes the less.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Exposure {
-    /// Somebody may: the program may have ended as it was shown.
-    #[default]
-    Possible,
     /// Nobody: it was given to nobody.
     None,
+    /// Somebody may have seen it; no command had it.
+    Shown,
+    /// A command may have done its work with it.
+    Taken,
 }
 
 impl Content {

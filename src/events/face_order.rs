@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::Id;
 use crate::chat::{AddresseeMark, Echo, Leaves, LineStart, Message};
 use crate::crypto::Fingerprint;
-use crate::delivery::{Direction, HistoryEntry, HistoryRow};
+use crate::delivery::{Direction, Exposure, HistoryEntry, HistoryRow};
 use crate::time::UnixMs;
 
 /// Kind of face.
@@ -37,6 +37,28 @@ pub(crate) struct Taking {
     pub(crate) from: Option<Fingerprint>,
     /// How many it takes at most: no others are given to it.
     pub(crate) count: Option<u64>,
+    pub(crate) taker: Taker,
+}
+
+/// What a receiver gives the messages to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Taker {
+    /// It writes them for whoever reads them.
+    #[default]
+    Reader,
+    /// A command, which does its work with each.
+    Command,
+}
+
+impl Taker {
+    /// Who may have had what it is given.
+    pub(crate) fn exposure(self) -> Exposure {
+        match self {
+            Self::Reader => Exposure::Shown,
+            Self::Command => Exposure::Taken,
+        }
+    }
 }
 
 impl Taking {
@@ -81,6 +103,7 @@ struct Object {
     face: Option<FaceRole>,
     from: Option<String>,
     count: Option<u64>,
+    taker: Option<Taker>,
     leaves: Option<LeavesWord>,
     past: Option<usize>,
     line: Option<String>,
@@ -175,10 +198,11 @@ pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
     let object: Object = serde_json::from_slice(line).ok().filter(|_| is_object)?;
     let id = object.id.clone();
     let order = match object {
-        Object { face: Some(role), from, count, leaves, past, .. } => {
+        Object { face: Some(role), from, count, taker, leaves, past, .. } => {
             let from = from.map(|from| from.parse()).transpose().ok()?;
             let leaves = leaves.map_or(Leaves::Texts, |LeavesWord::Nothing| Leaves::Nothing);
-            FaceOrder::Role { role, taking: Taking { from, count }, leaves, past }
+            let taking = Taking { from, count, taker: taker.unwrap_or_default() };
+            FaceOrder::Role { role, taking, leaves, past }
         }
         Object { line: Some(text), begun, echo, .. } => {
             let echo = if let Some(EchoWord::Message) = echo { Echo::Message } else { Echo::Line };

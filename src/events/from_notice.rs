@@ -265,7 +265,7 @@ pub(crate) fn message(received: &Message) -> MessageEvent {
         sent: moment(received.sent.0),
         wire: if is_authenticated { NATIVE } else { OAEP },
         short: received.lifetime == Lifetime::Short,
-        again: received.arrival == Arrival::Again,
+        again: received.arrival >= Arrival::Again,
         late: received.is_late(),
         bytes,
         text,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::face_order::Taking;
 use crate::chat::{Message, TrustLevel};
 use crate::crypto::Fingerprint;
+use crate::delivery::Exposure;
 use crate::ids::FaceId;
 use crate::limits::{EXEC_COMMANDS, EXEC_COMMANDS_UNVERIFIED};
 
@@ -37,6 +38,11 @@ enum Stage {
 impl Receiver {
     pub(super) fn new(face: FaceId, taking: Taking) -> Self {
         Self { face, taking, in_hand: BTreeMap::new() }
+    }
+
+    /// Who may have had what it is given.
+    pub(super) fn exposure(&self) -> Exposure {
+        self.taking.taker.exposure()
     }
 
     pub(super) fn takes(&self, message: &Message) -> bool {

@@ -6,6 +6,7 @@ use super::json_client::JsonClient;
 use super::{Id, MessageEvent, OutputEvent, from_notice};
 use crate::app::os::unix_ms;
 use crate::chat::{Message, Notice, ReceiptDue};
+use crate::delivery::Exposure;
 use crate::time::UnixMs;
 use crate::wire::Count;
 
@@ -82,11 +83,13 @@ impl RemoteFace {
         self.pending += &self.encoder.notice(notice, now());
     }
 
-    /// Gives a message to the receiver, with the number that it has at its sender's.
-    pub(super) fn give(&mut self, message: &Message, due: ReceiptDue) {
+    /// Gives a message to the receiver, with the number that it has at its sender's. A command is
+    /// told of those that one may have had.
+    pub(super) fn give(&mut self, message: &Message, due: ReceiptDue, exposure: Exposure) {
         let sent_number = if let Count::Pair(number) = due.upto { Some(number.seq) } else { None };
         let number = Some(message.number);
-        let event = MessageEvent { number, sent_number, ..from_notice::message(message) };
+        let again = message.had() >= exposure;
+        let event = MessageEvent { again, number, sent_number, ..from_notice::message(message) };
         self.pending += &OutputEvent::Message(event).to_json(message.arrived.0, None);
     }
 }

@@ -10,8 +10,8 @@ use super::{Id, OutputEvent, from_notice};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::unix_ms;
 use crate::chat::{
-    Arrival, Audience, Chat, DeliveryReport, Export, ExportError, HeldMessage, Message, Notice, QuestionId,
-    ReceiptDue, ReturnedLine, SentMessage,
+    Audience, Chat, DeliveryReport, Export, ExportError, ExposureRecord, HeldMessage, Message, Notice,
+    QuestionId, ReceiptDue, ReturnedLine, SentMessage,
 };
 use crate::delivery::Exposure;
 use crate::ids::FaceId;
@@ -40,20 +40,14 @@ pub(crate) struct Taken;
 struct Owed {
     message: Message,
     due: ReceiptDue,
-    release: Release,
+    /// Who may have it, as the disk says: it is given to no others.
+    written: Exposure,
+    /// The same once the disk has what was asked of it.
+    wanted: Exposure,
+    /// Who may have had it.
+    had: Exposure,
     /// Faces that got it.
     given_to: BTreeSet<FaceId>,
-}
-
-/// Whether a message may be given to a face.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Release {
-    /// The disk says that nobody has seen it.
-    Held,
-    /// The same, and a face waits for it.
-    Wanted,
-    /// The disk says that somebody may.
-    Free,
 }
 
 pub(crate) struct ServedSink<S> {
@@ -83,7 +77,7 @@ impl<S: NoticeSink> ServedSink<S> {
         self.receiver.take_if(|receiver| receiver.face == face);
         // It may have shown them, and ended before it said so.
         for owed in self.owed.values_mut().filter(|owed| owed.given_to.contains(&face)) {
-            owed.message.mark_again();
+            owed.message.mark_again(owed.had);
         }
     }
 
@@ -120,8 +114,8 @@ impl<S: NoticeSink> ServedSink<S> {
             FaceRole::Receiver => self.give_owed(),
             FaceRole::Prompt | FaceRole::Program => {
                 remote.given_upto = 0;
-                for (number, owed) in &mut self.owed {
-                    self.wanted.extend(owed.want(*number));
+                for owed in self.owed.values_mut() {
+                    self.wanted.extend(owed.want(Exposure::Shown));
                 }
                 self.give_in_order();
             }
@@ -133,10 +127,10 @@ impl<S: NoticeSink> ServedSink<S> {
     fn give_owed(&mut self) {
         let Some(receiver) = &mut self.receiver else { return };
         let Some(remote) = self.faces.get_mut(&receiver.face) else { return };
-        for (number, owed) in &mut self.owed {
+        for owed in self.owed.values_mut() {
             if receiver.give(&owed.message) {
-                self.wanted.extend(owed.want(*number));
-                owed.give_to(receiver.face, remote);
+                self.wanted.extend(owed.want(receiver.exposure()));
+                owed.give_to(receiver, remote);
             }
         }
     }
@@ -146,11 +140,11 @@ impl<S: NoticeSink> ServedSink<S> {
     fn give_in_order(&mut self) {
         for (face, remote) in self.faces.iter_mut().filter(|(_, remote)| remote.is_audience()) {
             for (number, owed) in self.owed.range_mut(remote.given_upto + 1..) {
-                if owed.release != Release::Free {
+                if owed.written < Exposure::Shown {
                     break;
                 }
                 remote.show(&Notice::Message(owed.message.clone()));
-                owed.given_to.insert(*face);
+                owed.note_given(*face, Exposure::Shown);
                 remote.given_upto = *number;
             }
         }
@@ -159,12 +153,12 @@ impl<S: NoticeSink> ServedSink<S> {
     /// Gives those that ask their answers, up to one that waits for the disk.
     fn give_answers(&mut self) {
         for (face, remote) in &mut self.faces {
-            while let Some((number, id)) = remote
-                .next_answer(|number| self.owed.get(&number).is_none_or(|owed| owed.release == Release::Free))
-            {
+            while let Some((number, id)) = remote.next_answer(|number| {
+                self.owed.get(&number).is_none_or(|owed| owed.written >= Exposure::Shown)
+            }) {
                 if let Some(owed) = self.owed.get_mut(&number) {
                     remote.answer(&owed.message, id.as_ref());
-                    owed.given_to.insert(*face);
+                    owed.note_given(*face, Exposure::Shown);
                 }
             }
         }
@@ -184,7 +178,7 @@ impl<S: NoticeSink> ServedSink<S> {
             };
             for (number, owed) in &mut self.owed {
                 if *number == message.number || is_its(owed) {
-                    self.wanted.extend(owed.want(*number));
+                    self.wanted.extend(owed.want(Exposure::Shown));
                     remote.want(*number);
                 }
             }
@@ -192,19 +186,24 @@ impl<S: NoticeSink> ServedSink<S> {
     }
 
     /// Takes a message that nobody has shown, and gives it to who wants it and may have it.
-    fn owe(&mut self, message: &Message, due: ReceiptDue, release: Release) {
+    fn owe(&mut self, message: &Message, due: ReceiptDue, written: Exposure) {
         let number = message.number;
         self.owed_bytes += message.text.len();
-        let mut owed = Owed { message: message.clone(), due, release, given_to: BTreeSet::new() };
+        let had = match self.use_of_own {
+            OwnFace::Shows => message.had().max(Exposure::Shown),
+            OwnFace::OnlyTells => message.had(),
+        };
+        let (wanted, given_to) = (written, BTreeSet::new());
+        let mut owed = Owed { message: message.clone(), due, written, wanted, had, given_to };
         if self.faces.values().any(RemoteFace::is_audience) {
-            self.wanted.extend(owed.want(number));
+            self.wanted.extend(owed.want(Exposure::Shown));
         }
         if let Some(receiver) = &mut self.receiver
             && let Some(remote) = self.faces.get_mut(&receiver.face)
             && receiver.give(message)
         {
-            self.wanted.extend(owed.want(number));
-            owed.give_to(receiver.face, remote);
+            self.wanted.extend(owed.want(receiver.exposure()));
+            owed.give_to(receiver, remote);
         }
         self.owed.insert(number, owed);
         self.want_answer(message);
@@ -230,11 +229,10 @@ impl<S: NoticeSink> ServedSink<S> {
         self.owed.contains_key(&number)
     }
 
-    /// Messages that no face has got, and that come for the first time.
-    pub(crate) fn never_given(&self) -> Vec<ReceiptDue> {
-        let is_new = |owed: &&Owed| owed.given_to.is_empty() && owed.message.arrival != Arrival::Again;
-        let unseen = self.owed.values().filter(|_| self.use_of_own == OwnFace::OnlyTells);
-        unseen.filter(is_new).map(|owed| owed.due).collect()
+    /// Messages that not all have got whom the disk names, with those who may have had them.
+    pub(crate) fn never_given(&self) -> Vec<HeldMessage> {
+        let less = self.owed.values().filter(|owed| owed.had < owed.written);
+        less.map(|owed| owed.held(owed.had)).collect()
     }
 
     /// Takes note that a face has shown every message up to this number, or a receiver this one.
@@ -260,7 +258,7 @@ impl<S: NoticeSink> ServedSink<S> {
         let receiver = self.receiver.as_mut().filter(|receiver| receiver.face == face);
         if receiver.is_some_and(|receiver| receiver.fail(number)) {
             if let Some(owed) = self.owed.get_mut(&number) {
-                owed.message.mark_again();
+                owed.message.mark_again(owed.had);
             }
             self.give_owed();
         }
@@ -282,7 +280,8 @@ impl<S: NoticeSink> ServedSink<S> {
         }
         let Some(remote) = self.faces.get(&face) else { return false };
         let is_its = |owed: &Owed| {
-            let is_wanted = owed.release == Release::Wanted && remote.awaits(owed.message.number);
+            let is_to_come = owed.written < Exposure::Shown && owed.wanted >= Exposure::Shown;
+            let is_wanted = is_to_come && remote.awaits(owed.message.number);
             owed.given_to.contains(&face) || is_wanted
         };
         self.owed.values().any(|owed| is_its(owed) && is_reported_by_all(receiver, &owed.message))
@@ -343,21 +342,28 @@ impl<S: NoticeSink> ServedSink<S> {
 }
 
 impl Owed {
-    /// Makes a held message one that a face waits for.
-    fn want(&mut self, number: u64) -> Option<HeldMessage> {
-        let is_held = self.release == Release::Held;
-        is_held.then(|| {
-            self.release = Release::Wanted;
-            HeldMessage { number, due: self.due }
-        })
+    /// Asks the disk to say that more may have it, unless it does or was asked.
+    fn want(&mut self, exposure: Exposure) -> Option<HeldMessage> {
+        let is_more = exposure > self.wanted;
+        self.wanted = self.wanted.max(exposure);
+        is_more.then(|| self.held(exposure))
+    }
+
+    fn held(&self, exposure: Exposure) -> HeldMessage {
+        HeldMessage { number: self.message.number, due: self.due, exposure }
     }
 
     /// Gives it to the receiver, unless it waits for the disk.
-    fn give_to(&mut self, face: FaceId, remote: &mut RemoteFace) {
-        if self.release == Release::Free {
-            remote.give(&self.message, self.due);
-            self.given_to.insert(face);
+    fn give_to(&mut self, receiver: &Receiver, remote: &mut RemoteFace) {
+        if self.written >= receiver.exposure() {
+            remote.give(&self.message, self.due, receiver.exposure());
+            self.note_given(receiver.face, receiver.exposure());
         }
+    }
+
+    fn note_given(&mut self, face: FaceId, exposure: Exposure) {
+        self.had = self.had.max(exposure);
+        self.given_to.insert(face);
     }
 }
 
@@ -372,7 +378,9 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
             self.own.show(notice, due.filter(|_| !is_owed));
         }
         if let Some((message, due)) = owed {
-            return self.owe(&message, due, Release::Free);
+            // What is not kept has no row.
+            let written = due.peer.map_or(Exposure::Taken, |_| message.had().max(Exposure::Shown));
+            return self.owe(&message, due, written);
         }
         for (_, remote) in self.open_faces() {
             match notice {
@@ -388,20 +396,23 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
     }
 
     fn hold(&mut self, message: &Message, due: ReceiptDue) {
-        self.owe(message, due, Release::Held);
+        self.owe(message, due, Exposure::None);
     }
 
-    fn give(&mut self, numbers: &[u64], exposure: Exposure) {
-        for number in numbers {
+    fn give(&mut self, held: &[HeldMessage], record: ExposureRecord) {
+        for HeldMessage { number, exposure, .. } in held {
             let Some(owed) = self.owed.get_mut(number) else { continue };
-            owed.release = Release::Free;
-            if exposure == Exposure::Possible {
-                owed.message.mark_again();
+            let before = owed.written;
+            owed.written = before.max(*exposure);
+            if record == ExposureRecord::Failed {
+                // A person who sees it twice is told; a command must not skip what it never had.
+                owed.message.mark_again(Exposure::Shown);
             }
             if let Some(receiver) = self.receiver.as_ref().filter(|receiver| receiver.has(*number))
+                && before < receiver.exposure()
                 && let Some(remote) = self.faces.get_mut(&receiver.face)
             {
-                owed.give_to(receiver.face, remote);
+                owed.give_to(receiver, remote);
             }
         }
         self.give_in_order();

@@ -173,8 +173,7 @@ mod tests {
         homes.set_room(0, DiskRoom::Full);
         let content = Content::Text("x".into());
         let queued = OutboxRow { typed: UnixMs(0), content, chain: Chain::START, expires: None };
-        let received =
-            InboxRow { typed: UnixMs(0), text: b"x".as_slice().into(), exposure: Exposure::Possible };
+        let received = InboxRow { typed: UnixMs(0), text: b"x".as_slice().into(), exposure: Exposure::Shown };
         for change in [PairChange::Queue(1, queued), PairChange::Receive(1, received)] {
             let changes = vec![StoreChange { peer: Fingerprint::of(b"bob"), change }];
             let (why, pairs) = homes.commit(0, home.path(), batch(changes.clone())).unwrap_err();

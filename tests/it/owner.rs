@@ -642,6 +642,10 @@ fn one_taker_has_the_messages_and_their_receipts_are_its_own() {
     nobody.run(&["recv"], Stdio::null()).ends_saying(2, "no rsachat is serving");
 }
 
+/// Commands of a taker: one that says whether it is told of one before it, one that does not end.
+const TELLS: &str = r#"echo "$(cat), again: $RSACHAT_AGAIN""#;
+const SLOW: &str = "cat; echo; exec tail --pid=$PPID -f /dev/null";
+
 #[test]
 fn a_command_is_told_of_a_message_that_one_before_it_may_have_had() {
     let home = Home::with_key("alice", "test-1.pem");
@@ -656,7 +660,7 @@ fn a_command_is_told_of_a_message_that_one_before_it_may_have_had() {
     watcher.orders(&json!({ "id": 1, "command": "name", "arguments": ["bob", "robert"] }));
     watcher.sees(&json!({ "id": 1, "event": "reply", "ok": true }));
     let recv = |command: &str| home.run(&["recv", "--count", "1", "--exec", command], Stdio::null());
-    let tells = || recv(r#"echo "$(cat), again: $RSACHAT_AGAIN""#);
+    let tells = || recv(TELLS);
     bob.types(":to alice\nfirst");
     let mut taker = tells();
     assert_eq!((taker.ends(), taker.output().as_str()), (0, "first, again: \n"));
@@ -668,21 +672,72 @@ fn a_command_is_told_of_a_message_that_one_before_it_may_have_had() {
     }
     // The taker is killed while its command runs.
     bob.types("second");
-    let killed = recv("cat; echo; exec tail --pid=$PPID -f /dev/null");
+    let killed = recv(SLOW);
     killed.sees("second");
     killed.signal(Signal::KILL);
     eventually("the owner has noticed", PATIENCE, || {
         let mut taker = tells();
         (taker.ends(), taker.output().as_str()) == (0, "second, again: yes\n")
     });
-    // The owner is, before anybody takes the message.
+    // Only a program and a reader have seen the message as the owner is.
     bob.types("third");
     watcher.sees(&json!({ "event": "message", "text": "third" }));
-    owner.signal(Signal::KILL);
-    owner = home.run(&serve, Stdio::null());
-    owner.listens_at();
+    let mut restart = || {
+        owner.signal(Signal::KILL);
+        owner.ends();
+        owner = home.run(&serve, Stdio::null());
+        owner.listens_at();
+    };
+    restart();
+    let taker = |taker: &str| {
+        let mut face = Caller::of(&home);
+        face.orders(&json!({ "face": "receiver", "taker": taker }));
+        let seen = face.sees(&json!({ "event": "message", "text": "third" }));
+        assert_eq!(seen["again"] == true, taker == "reader", "{seen}");
+    };
+    for _ in 0..2 {
+        taker("reader");
+        restart();
+    }
+    // A command has it as the owner is.
+    taker("command");
+    restart();
     let mut taker = tells();
     assert_eq!((taker.ends(), taker.output().as_str()), (0, "third, again: yes\n"));
+}
+
+#[test]
+fn a_message_that_a_prompt_has_shown_comes_unmarked_to_a_command_that_never_had_it() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let (home, mut owner, _home, mut bob, _) = owner_and_bob();
+        let worker = || home.run(&["recv", "--count", "1", "--exec", TELLS], Stdio::null());
+        let prompt = home.start(&["attach"]);
+        prompt.sees("is serving this home");
+        // It takes what the prompt has shown: its receipt is the one that counts.
+        let mut taker = home.run(&["recv", "-v", "--from", "bob", "--exec", SLOW], Stdio::null());
+        taker.complains("taking the messages of this home");
+        let key = home.fingerprint();
+        for order in [
+            json!({ "command": "trust", "arguments": ["alice", key] }),
+            json!({ "say": "first", "to": "alice" }),
+            json!({ "say": "second", "to": "alice" }),
+        ] {
+            bob.types(&order.to_string());
+        }
+        prompt.sees("bob: second");
+        taker.sees("first");
+        owner.signal(signal);
+        owner.ends();
+        taker.signal(Signal::KILL);
+        taker.ends();
+        owner = home.run(&["serve"], Stdio::null());
+        home.is_served();
+        for text in ["first, again: yes\n", "second, again: \n"] {
+            let mut next = worker();
+            assert_eq!((next.ends(), next.output().as_str()), (0, text), "{signal:?}");
+        }
+        owner.signal(Signal::TERM);
+    }
 }
 
 /// A queue worker: one author's message fails, and nothing of another waits for it or counts for it.
@@ -744,9 +799,8 @@ fn a_message_whose_command_fails_waits_for_its_author_alone_until_it_succeeds_or
 fn what_waits_behind_a_message_that_a_taker_has_is_not_marked_however_the_taker_ends() {
     let (home, owner, mut bob, _carol) = owner_and_two();
     let recv = |args: &[&str]| home.run(&[&["recv"], args].concat(), Stdio::null());
-    let tells = r#"echo "$(cat), again: $RSACHAT_AGAIN""#;
     for (first, signal) in [("1", Signal::TERM), ("2", Signal::KILL)] {
-        let slow = recv(&["-v", "--exec", "cat; echo; exec tail --pid=$PPID -f /dev/null"]);
+        let slow = recv(&["-v", "--exec", SLOW]);
         slow.complains("taking the messages of this home");
         for text in [first, "x", "y"] {
             bob.types(&format!(r#"{{"say":"{text}","to":"alice"}}"#));
@@ -756,7 +810,7 @@ fn what_waits_behind_a_message_that_a_taker_has_is_not_marked_however_the_taker_
         slow.signal(signal);
         let mut output = String::new();
         eventually("the owner has noticed", PATIENCE, || {
-            let mut next = recv(&["--count", "3", "--exec", tells]);
+            let mut next = recv(&["--count", "3", "--exec", TELLS]);
             let code = next.ends();
             output = next.output();
             code == 0
@@ -770,9 +824,9 @@ fn what_a_taker_was_not_given_is_not_marked_after_a_kill_of_the_owner() {
     let (home, mut owner, at) = served("alice", "test-1.pem");
     let mut bob = Home::with_key("bob", "test-2.pem").start(&["--json", "--connect", &at]);
     bob.sees(r#""event":"connected""#);
+    home.has_met("bob");
     home.answer(&["peers", "trust", "bob", &Home::with_key("bob", "test-2.pem").fingerprint()]);
-    let slow =
-        home.run(&["recv", "-v", "--exec", "cat; echo; exec tail --pid=$PPID -f /dev/null"], Stdio::null());
+    let slow = home.run(&["recv", "-v", "--exec", SLOW], Stdio::null());
     slow.complains("taking the messages of this home");
     for (text, upto) in [("one", 1), ("two", 2), ("three", 3)] {
         bob.types(&json!({ "say": text, "to": "alice" }).to_string());
@@ -783,7 +837,7 @@ fn what_a_taker_was_not_given_is_not_marked_after_a_kill_of_the_owner() {
     owner.ends();
     let serve = home.run(&["serve", "--listen", "127.0.0.1:0"], Stdio::null());
     serve.listens_at();
-    let args = ["recv", "--count", "3", "--exec", r#"echo "$(cat), again: $RSACHAT_AGAIN""#];
+    let args = ["recv", "--count", "3", "--exec", TELLS];
     let mut next = home.run(&args, Stdio::null());
     assert_eq!(next.ends(), 0, "{}", next.complaints());
     assert_eq!(next.output(), "one, again: yes\ntwo, again: \nthree, again: \n");
@@ -867,6 +921,7 @@ fn what_comes_while_ask_waits_is_given_to_nobody_and_an_answer_to_ask_alone() {
             let home = Home::with_key(name, key);
             let process = home.start(&["--json", "--connect", &at]);
             process.sees(r#""event":"connected""#);
+            alice.has_met(name);
             alice.answer(&["peers", "trust", name, &home.fingerprint()]);
             process
         });

@@ -9,7 +9,7 @@ use crate::chat::conversation::{Conversation, HintsShown, Peer};
 use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, ReturnCause};
 use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage, UnopenedStore, WithdrawalReason};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
-use crate::chat::types::{Audience, HeldMessage, PeerId, ReceiptDue};
+use crate::chat::types::{Audience, ExposureRecord, HeldMessage, PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, Seed};
 use crate::delivery::{
     Content, EnqueueError, Exposure, InboxRow, MessageState, Pairs, Reception, StoreBatch, StoredHistory,
@@ -42,7 +42,7 @@ impl Chat {
         self.call_standing();
         for (due, step) in unshown {
             if self.audience == Audience::Present {
-                self.set_exposure(&due, Exposure::Possible);
+                self.expose(&due, Exposure::Shown);
             }
             self.after_commit(step);
         }
@@ -63,24 +63,30 @@ impl Chat {
         Warning::Delivery(DeliveryWarning::NothingIsKept { why })
     }
 
-    /// Takes note, as the program ends, of messages that were given to nobody.
-    pub(crate) fn note_never_given(&mut self, dues: &[ReceiptDue]) {
-        for due in dues {
-            self.set_exposure(due, Exposure::None);
+    /// Takes note, as the program ends, of messages that were not given to all whom the disk names.
+    pub(crate) fn note_never_given(&mut self, held: &[HeldMessage]) {
+        for HeldMessage { due, exposure, .. } in held {
+            self.set_exposure(due, |_| *exposure);
         }
     }
 
-    /// Takes note that somebody is about to see held messages: they are given once that is on disk.
-    pub(crate) fn give(&mut self, held: &[HeldMessage]) {
-        for message in held {
-            self.set_exposure(&message.due, Exposure::Possible);
+    /// Takes note that somebody is about to have messages: they are given once that is on disk.
+    pub(crate) fn give(&mut self, held: Vec<HeldMessage>) {
+        for HeldMessage { due, exposure, .. } in &held {
+            self.expose(due, *exposure);
         }
-        self.after_commit(AfterCommit::Give(held.iter().map(|message| message.number).collect()));
+        self.after_commit(AfterCommit::Give(held));
     }
 
-    fn set_exposure(&mut self, due: &ReceiptDue, exposure: Exposure) {
-        if let (Some(kept), Some(peer), Count::Pair(number)) = (&mut self.kept, due.peer, due.upto) {
-            kept.ledger.set_exposure(peer, number, exposure);
+    fn expose(&mut self, due: &ReceiptDue, exposure: Exposure) {
+        self.set_exposure(due, |before| before.max(exposure));
+    }
+
+    fn set_exposure(&mut self, due: &ReceiptDue, change: impl FnOnce(Exposure) -> Exposure) {
+        if let (Some(kept), Some(peer), Count::Pair(number)) = (&mut self.kept, due.peer, due.upto)
+            && let Some(before) = kept.ledger.unshown_row(peer, number).map(|row| row.exposure)
+        {
+            kept.ledger.set_exposure(peer, number, change(before));
         }
     }
 
@@ -247,13 +253,13 @@ impl Chat {
                 | AfterCommit::Keep { conn, .. } => closing.push(conn),
                 AfterCommit::TakenBack { face, peer, .. } => still_waiting.push((face, peer)),
                 AfterCommit::Expired { .. } => has_expired = true,
-                AfterCommit::ShowEarlier { peer, number, sent, text, .. } => {
-                    self.show_earlier(peer, number, sent, text, Exposure::Possible);
+                AfterCommit::ShowEarlier { peer, number, sent, text, exposure } => {
+                    self.show_earlier(peer, number, sent, text, exposure.max(Exposure::Shown));
                 }
                 // The next `Resume` tells again; what is not taken back is not marked.
                 AfterCommit::Settled(_) | AfterCommit::Marked(_) | AfterCommit::Lost { .. } => {}
-                AfterCommit::Give(numbers) => {
-                    self.effects.push(Effect::Give { numbers, exposure: Exposure::Possible });
+                AfterCommit::Give(held) => {
+                    self.effects.push(Effect::Give { held, record: ExposureRecord::Failed });
                 }
                 AfterCommit::Remembered => is_forgotten = true,
                 AfterCommit::ToAll(text) => self.show_to_all(text.without_kept()),
@@ -327,8 +333,8 @@ impl Chat {
                 self.in_face(face, |chat| chat.lose_said(peer, &numbers, reason));
             }
             AfterCommit::Marked(marks) => marks.iter().for_each(|mark| self.history.mark(mark)),
-            AfterCommit::Give(numbers) => {
-                self.effects.push(Effect::Give { numbers, exposure: Exposure::None });
+            AfterCommit::Give(held) => {
+                self.effects.push(Effect::Give { held, record: ExposureRecord::Written });
             }
             AfterCommit::Remembered => {}
             AfterCommit::ToAll(text) => self.show_to_all(text),
@@ -536,7 +542,7 @@ impl Chat {
             return self.close_unheard(conn, ByeReason::OutputFailed);
         }
         let exposure = match self.audience {
-            Audience::Present => Exposure::Possible,
+            Audience::Present => Exposure::Shown,
             Audience::Absent => Exposure::None,
         };
         let row = InboxRow { typed: sent, text: text.as_slice().into(), exposure };

@@ -82,7 +82,8 @@ impl Chat {
     ) {
         let due = ReceiptDue { conn: None, peer: Some(peer), upto: Count::Pair(number) };
         let arrival = match exposure {
-            Exposure::Possible => Arrival::Again,
+            Exposure::Taken => Arrival::Retaken,
+            Exposure::Shown => Arrival::Again,
             Exposure::None => Arrival::of(due, sent, self.now.unix),
         };
         self.receive_kept(due, sent, text, arrival);

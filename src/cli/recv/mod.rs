@@ -176,7 +176,8 @@ fn take(
     };
     args.confine(context, format)?;
     let home = context.global.home.clone();
-    let mut taking = Taking { from, left: args.count, messages: 0, format, home };
+    let taker = if args.exec.is_some() { "command" } else { "reader" };
+    let mut taking = Taking { from, taker, left: args.count, messages: 0, format, home };
     let code = loop {
         let signals = Signals::start(client.waker())?;
         let deliverer = Deliverer::start(args.destination(format), taking.left, client.waker())?;

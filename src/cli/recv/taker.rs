@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Taking {
     /// Their author; everybody, where it names nobody.
     pub(super) from: Option<Fingerprint>,
+    /// What they are given to, as an owner is told it.
+    pub(super) taker: &'static str,
     /// How many are taken yet, if not all.
     pub(super) left: Option<u64>,
     /// Messages that were acknowledged.
@@ -56,7 +58,9 @@ pub(super) fn run(
     let (from, count) = (taking.from.map(|from| from.to_string()), taking.left);
     let format = taking.format;
     // Those behind the last that it takes would count as given to it.
-    client.order(&json!({ "id": "taker", "face": "receiver", "from": from, "count": count }));
+    let taker = taking.taker;
+    let face = "receiver";
+    client.order(&json!({ "id": "taker", "face": face, "from": from, "count": count, "taker": taker }));
     let mut failures = Failures { format, home: taking.home.clone(), given: BTreeMap::new() };
     let code = 'run: loop {
         if let Some(signal) = signals.next() {

@@ -193,9 +193,11 @@ impl Value for OutboxRow {
     }
 }
 
-/// Whether somebody may have seen a message of the inbox.
-const EXPOSURE_POSSIBLE: u8 = 0;
+/// Who may have had a message of the inbox. The first is also what stands in rows from before the
+/// last was there.
+const EXPOSURE_TAKEN: u8 = 0;
 const EXPOSURE_NONE: u8 = 1;
+const EXPOSURE_SHOWN: u8 = 2;
 
 impl Value for InboxRow {
     fn bytes(&self) -> usize {
@@ -205,8 +207,9 @@ impl Value for InboxRow {
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.typed.0.to_be_bytes());
         to.push(match self.exposure {
-            Exposure::Possible => EXPOSURE_POSSIBLE,
+            Exposure::Taken => EXPOSURE_TAKEN,
             Exposure::None => EXPOSURE_NONE,
+            Exposure::Shown => EXPOSURE_SHOWN,
         });
         to.extend_from_slice(&self.text);
     }
@@ -214,8 +217,9 @@ impl Value for InboxRow {
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         let typed = UnixMs(from.number()?);
         let exposure = match from.byte()? {
-            EXPOSURE_POSSIBLE => Exposure::Possible,
+            EXPOSURE_TAKEN => Exposure::Taken,
             EXPOSURE_NONE => Exposure::None,
+            EXPOSURE_SHOWN => Exposure::Shown,
             _ => return None,
         };
         Some(Self { typed, text: Arc::from(from.rest()), exposure })

@@ -85,7 +85,7 @@ pub(super) fn changes() -> impl Strategy<Value = Vec<StoreChange>> {
             OutboxRow { typed: UnixMs(typed), content, chain, expires: expires.map(UnixMs) }
         });
     let received = (any::<u64>(), prop::collection::vec(any::<u8>(), 0..600)).prop_map(|(typed, text)| {
-        let exposure = if typed % 2 == 0 { Exposure::Possible } else { Exposure::None };
+        let exposure = [Exposure::Shown, Exposure::None, Exposure::Taken][(typed % 3) as usize];
         InboxRow { typed: UnixMs(typed), text: Arc::from(text), exposure }
     });
     let change = prop_oneof![
@@ -341,7 +341,7 @@ fn nothing_that_was_said_stands_in_the_file_and_the_length_shows_in_steps_only()
     let secret = "what nobody else may read";
     let mut store = open(&home).store;
     let received =
-        InboxRow { typed: UnixMs(9), text: Arc::from(secret.as_bytes()), exposure: Exposure::Possible };
+        InboxRow { typed: UnixMs(9), text: Arc::from(secret.as_bytes()), exposure: Exposure::Shown };
     let receive = StoreChange { peer: peer(1), change: PairChange::Receive(1, received) };
     store.commit(&[queue(1, text(secret)), queue(2, text("")), receive]).unwrap();
     drop(store);
