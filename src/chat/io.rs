@@ -57,7 +57,7 @@ pub enum Input<'a> {
     /// Line of input that is not UTF-8; it was dropped whole.
     LineNotText { row: SafeText },
     /// Texts that were read and have no way to go any more, and whom they were for.
-    Undeliverable { to: &'a str, texts: Vec<String> },
+    Undeliverable { to: Option<&'a str>, texts: Vec<String> },
     /// A connection whose messages can no longer be delivered here is to be closed; the peer is
     /// told the reason.
     Dismiss { conn: ConnId, reason: ByeReason },

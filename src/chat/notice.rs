@@ -372,8 +372,8 @@ pub enum Warning {
     // Who was lost cannot be talked to any more; the reason was shown.
     NotCallingAgain { name: String },
     NotReceived { name: String, rows: Vec<SafeText>, more: usize },
-    // On the raw wire: not handed to the socket.
-    NotSent { name: String, rows: Vec<SafeText>, more: usize },
+    // On the raw wire: not handed to the socket. Without a name, the texts were for nobody yet.
+    NotSent { name: Option<String>, rows: Vec<SafeText>, more: usize },
     NoKeyOf { name: String },
     OaepPeer { name: String },
     NotDecrypted { remote: String, in_a_row: u32 },

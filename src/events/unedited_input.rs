@@ -136,7 +136,7 @@ impl UneditedInput {
     pub(crate) fn name_undeliverable(
         &mut self,
         taker: &mut impl InputTaker,
-        called: &str,
+        called: Option<&str>,
         unread: Vec<Vec<u8>>,
     ) {
         let held = match self.held_line.take() {
@@ -155,12 +155,12 @@ impl UneditedInput {
                 (_, Err(_)) => {}
             }
         }
-        let addressed =
-            taker.chat().view_of(taker.face()).addressed.map_or_else(|| called.to_owned(), |to| to.name);
-        taker.handle(Input::Undeliverable { to: &addressed, texts });
+        let addressed = taker.chat().view_of(taker.face()).addressed.map(|to| to.name);
+        let addressed = addressed.as_deref().or(called);
+        taker.handle(Input::Undeliverable { to: addressed, texts });
         for (id, request) in requests {
             if let Request::Say { to, text, .. } | Request::Ask { to, text, .. } = request {
-                let to = to.as_deref().unwrap_or(&addressed);
+                let to = to.as_deref().or(addressed);
                 taker.answer(id, Input::Undeliverable { to, texts: vec![text] });
             }
         }

@@ -243,6 +243,16 @@ fn a_signal_ends_it_with_a_goodbye_and_its_code() {
 }
 
 #[test]
+fn lines_that_wait_for_nobody_in_particular_are_named_when_a_signal_ends_it() {
+    let home = Home::of("민지");
+    let mut minji = home.start_having_typed(&["--listen", "127.0.0.1:0"], "안녕");
+    minji.listens_at();
+    minji.signal(Signal::TERM);
+    assert_eq!(minji.ends(), 143);
+    assert!(minji.output().ends_with("! not sent to anybody:\n!   안녕\n"), "{}", minji.output());
+}
+
+#[test]
 fn an_interrupt_that_is_ignored_from_the_start_stays_ignored_at_every_front_end() {
     let home = Home::of("민지");
     let script = home.private("story.chat", "@actors a b\n@live b\na> :status\n@wait 10m\n");

@@ -299,7 +299,7 @@ fn everything_on_the_raw_wire() {
         Warning::NoKeyOf { name: raw() },
         Warning::OaepPeer { name: raw() },
         Warning::NotDecrypted { remote: raw(), in_a_row: 1 },
-        Warning::NotSent { name: raw(), rows: vec![SafeText::line("안녕")], more: 0 },
+        Warning::NotSent { name: Some(raw()), rows: vec![SafeText::line("안녕")], more: 0 },
     ];
     let endings = [
         OaepCloseReason::Native,

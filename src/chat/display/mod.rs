@@ -348,9 +348,11 @@ impl Warning {
             Self::NotReceived { name, rows, more } => {
                 (AnyRows, "not_received", listed(&format!("not acknowledged by {name}:"), rows, *more))
             }
-            Self::NotSent { name, rows, more } => {
-                (AnyRows, "not_sent", listed(&format!("not sent to {name}:"), rows, *more))
-            }
+            Self::NotSent { name, rows, more } => (
+                AnyRows,
+                "not_sent",
+                listed(&format!("not sent to {}:", name.as_deref().unwrap_or("anybody")), rows, *more),
+            ),
             Self::NoKeyOf { name } => (
                 AnyRows,
                 "not_sent",

@@ -24,7 +24,7 @@ impl Chat {
     /// Ends a dial that came to nothing.
     pub(crate) fn give_up_dial(&mut self, id: DialId, dial: &Dial) {
         self.give_up_call(&Addressee::Dialled(id), &dial.options);
-        self.give_back(&self.label_of(&dial.options), &dial.waiting);
+        self.give_back(Some(&self.label_of(&dial.options)), &dial.waiting);
     }
 
     /// Ends a call that nobody answered: a chosen peer that was called stays addressed, away. If

@@ -82,7 +82,7 @@ impl Chat {
             Origin::Outbound { dial, .. } => self.label_of(dial),
             Origin::Inbound { from, .. } => from.to_string(),
         };
-        self.give_back(&called, &conversation.waiting);
+        self.give_back(Some(&called), &conversation.waiting);
     }
 
     /// Whether the row that a peer left is shown; otherwise it is counted.
@@ -149,7 +149,7 @@ impl Chat {
         if !rows.is_empty() {
             self.effects.warn(match peer.id {
                 PeerId::Key(_) => Warning::NotReceived { name, rows, more },
-                PeerId::Conn(_) => Warning::NotSent { name, rows, more },
+                PeerId::Conn(_) => Warning::NotSent { name: Some(name), rows, more },
             });
             self.hint_at_keeping(peer.id);
         }

@@ -434,9 +434,9 @@ impl Chat {
     }
 
     /// Gives back the texts that waited for somebody who did not come.
-    pub(crate) fn give_back(&mut self, name: &str, waiting: &WaitingTexts) {
+    pub(crate) fn give_back(&mut self, name: Option<&str>, waiting: &WaitingTexts) {
         for face in waiting.faces() {
-            let ((rows, more), name) = (waiting.rows(face), name.to_owned());
+            let ((rows, more), name) = (waiting.rows(face), name.map(str::to_owned));
             self.in_face(face, |chat| {
                 chat.conversations.face_mut().refused_lines += (rows.len() + more) as u64;
                 chat.effects.warn(Warning::NotSent { name, rows, more });
@@ -445,7 +445,7 @@ impl Chat {
     }
 
     /// Names the texts of an input that nobody is there for any more.
-    pub(crate) fn refuse_undeliverable(&mut self, to: &str, texts: &[String]) {
+    pub(crate) fn refuse_undeliverable(&mut self, to: Option<&str>, texts: &[String]) {
         let mut waiting = WaitingTexts::default();
         for text in texts {
             waiting.push(self.conversations.current_face(), text);

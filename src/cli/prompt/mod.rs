@@ -188,7 +188,7 @@ fn try_start(
         source,
         must_connect,
         must_listen: !edited && !config.listen.is_empty(),
-        target: args.call().unwrap_or_default().to_owned(),
+        target: args.call().map(str::to_owned),
         at_end: None,
         turn: Turn::Ended,
         exit_reason: None,
@@ -312,7 +312,7 @@ struct PromptFrontend {
     must_connect: bool,
     must_listen: bool,
     /// Whom `--connect` calls.
-    target: String,
+    target: Option<String>,
     /// How to exit once the input has ended and no question waits for its answer any more.
     at_end: Option<ExitRequest>,
     /// Whether the editor waits for its last line to be handled.
@@ -482,7 +482,7 @@ impl PromptFrontend {
         let InputSource::Unedited(input, lines) = &mut self.source else { return };
         let patience = Duration::from_millis(limits::LAST_INPUT_MS);
         let unread = lines.as_ref().map(|lines| lines.rest(patience)).unwrap_or_default();
-        input.name_undeliverable(app, &self.target, unread);
+        input.name_undeliverable(app, self.target.as_deref(), unread);
     }
 
     fn input_failed(&mut self, app: &mut App<ServedSink<Screen>>, error: &io::Error) {
