@@ -29,6 +29,7 @@ mod names;
 mod net;
 mod outputs;
 mod owner;
+mod pasted;
 mod pipe;
 mod raw;
 mod readme;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Stdio;
 
 use assert_cmd::Command;
 use regex::Regex;
@@ -10,7 +9,7 @@ use rsachat::chat::command::{habits_markdown, markdown};
 
 use crate::doctor::takes_a_call;
 use crate::manual::{answer, every_command};
-use crate::support::{Home, RSACHAT, read};
+use crate::support::{RSACHAT, read};
 
 /// Page of the prompt: its commands, signs and keys.
 const PROMPT: &str = "docs/PROMPT.md";
@@ -211,79 +210,6 @@ fn the_doctor_says_what_stands_there() {
     let (sum, rows) = shown[1..].split_last().unwrap();
     assert!(rows.iter().all(|row| said.contains(row)), "the block is to be:\n{said:#?}");
     assert!(sum.starts_with("1 problem, "), "{sum}");
-}
-
-#[test]
-fn the_conversation_that_stands_there_plays_as_it_says() {
-    for page in READMES {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("hello.chat"), block(page, "```chat\n")).unwrap();
-        let mut replay = Command::new(RSACHAT);
-        replay.args(["replay", "hello.chat"]).current_dir(folder.path());
-        let printed = String::from_utf8(replay.assert().code(0).get_output().stdout.clone()).unwrap();
-        let end = block(page, "```text\n$ rsachat replay hello.chat | tail -n 4\n");
-        assert_eq!(end.lines().count(), 4);
-        assert!(printed.ends_with(&end), "{page} is to end so:\n{printed}");
-    }
-}
-
-#[test]
-fn the_commands_of_the_front_page_do_what_they_say_as_pasted() {
-    check_commands("README.md", "```sh\n# at bob's: bytes into a file", "backup done\n12 files\n");
-}
-
-#[test]
-fn the_commands_of_the_korean_page_do_what_they_say_as_pasted() {
-    check_commands("README.ko.md", "```sh\n# bob의 컴퓨터", "백업 완료\n파일 12개\n");
-}
-
-/// Runs a page's commands as they are pasted, in the order of the page, in a folder and on ports of
-/// our own; those without a prompt begin so, and leave these messages.
-fn check_commands(page: &str, without_prompt: &str, received: &str) {
-    let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
-    let folder = tempfile::tempdir().unwrap();
-    let program = Path::new(RSACHAT).parent().unwrap().display().to_string();
-    let path = block(page, "```sh\nexport PATH=");
-    let path = format!("export PATH={}", path.split(" #").next().unwrap());
-    let path = path.replace("$PWD/target/release", &program);
-    let here = |commands: &str| {
-        let commands = commands.replace("/tmp/alice", "\"$1\"").replace("/tmp/bob", "\"$2\"");
-        commands.replace("/tmp", folder.path().to_str().unwrap())
-    };
-    let bob = bob.path().to_str().unwrap();
-    let shell = |line: &str, input: Stdio| alice.shell(&format!("{path}; {line}"), bob, input);
-
-    let talk = "rsachat --home /tmp/alice";
-    let talk = here(&format!("{talk}{}", block(page, &format!("```sh\n{talk}"))));
-    let [first, second]: [&str; 2] = talk.lines().collect::<Vec<_>>().try_into().unwrap();
-    let mut listens = shell(&first.replace(":8000", ":0"), Stdio::piped());
-    let mut calls = shell(&second.replace("127.0.0.1:8000", &listens.listens_at()), Stdio::piped());
-    calls.types("안녕, alice!");
-    listens.sees("bob: 안녕, alice!");
-    calls.types(":quit");
-    listens.types(":quit");
-    assert_eq!((calls.ends(), listens.ends()), (0, 0));
-
-    let mut commands = here(&block(page, without_prompt));
-    let mut waiting = Vec::new();
-    for line in commands.clone().lines().filter(|line| line.contains("rsachat")) {
-        let Some(line) = line.strip_suffix('&') else { continue };
-        let port = line.split("127.0.0.1:").nth(1).unwrap().split(' ').next().unwrap();
-        let listens = shell(&line.replace(port, "0"), Stdio::null());
-        commands = commands.replace(&format!("127.0.0.1:{port}"), &listens.listens_at());
-        waiting.push(listens);
-    }
-    for line in commands.lines().filter(|line| line.contains("rsachat") && !line.ends_with('&')) {
-        assert_eq!(shell(line, Stdio::null()).ends(), 0, "{line}");
-    }
-    assert_eq!(waiting.len(), 3);
-    for mut process in waiting {
-        assert_eq!(process.ends(), 0, "{}", process.complaints());
-    }
-    let copied = Command::new("tar").arg("tf").arg(folder.path().join("copy.tar")).output().unwrap();
-    assert!(String::from_utf8(copied.stdout).unwrap().contains("docs/PROTOCOL.md"));
-    let messages = std::fs::read_to_string(folder.path().join("messages.log")).unwrap();
-    assert_eq!(messages, received);
 }
 
 #[test]

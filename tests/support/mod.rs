@@ -62,9 +62,15 @@ impl Home {
     }
 
     pub fn with_key(name: &str, key: &str) -> Self {
+        let home = Self::empty(name);
+        home.take_key(key);
+        home
+    }
+
+    /// A folder that nobody but us can open, without a key.
+    pub fn empty(name: &str) -> Self {
         let home = Self { folder: Arc::new(TempDir::new().unwrap()), name: name.to_owned() };
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        home.take_key(key);
         home
     }
 
