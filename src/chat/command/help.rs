@@ -93,7 +93,7 @@ pub fn help(topic: Option<HelpTopic>) -> Vec<String> {
         Some(HelpTopic::Keys) => {
             let keys = EDITOR_KEYS.map(|(key, what)| format!("{key:<13}  {what}"));
             let below = ["", ADDRESSEE_HELP, "", HELD_HELP].map(str::to_owned);
-            keys.into_iter().chain(below).chain(HELD_LINES.map(|line| format!("  {line}"))).collect()
+            keys.into_iter().chain(below).chain(HELD_LINES.map(|line| format!("- {line}"))).collect()
         }
         Some(HelpTopic::Prompt) => PROMPT_HELP.map(str::to_owned).to_vec(),
         Some(HelpTopic::Command(spec)) => {
