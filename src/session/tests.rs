@@ -502,6 +502,20 @@ fn a_receipt_for_what_was_never_sent_ends_the_session() {
 }
 
 #[test]
+fn a_receipt_that_says_nothing_new_is_not_told_and_takes_nothing_back() {
+    let (mut one, mut other) = established();
+    for text in ["first", "second"] {
+        one.send(text);
+    }
+    one.events.clear();
+    for upto in [2, 2, 1] {
+        let receipt = sealed(&mut other.session, &Record::Receipt { upto });
+        one.handle_bytes(&receipt);
+    }
+    assert_eq!(one.events, [Event::Acked { upto: Count::Connection(2) }]);
+}
+
+#[test]
 fn an_early_text_is_not_taken_and_a_long_one_is_refused() {
     let mut early = Side::new(Role::Initiator, 0);
     assert_eq!(early.session.send("x", UnixMs(0)), Err(SendError::NotEstablished));

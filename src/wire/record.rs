@@ -383,6 +383,18 @@ mod tests {
     }
 
     #[test]
+    fn a_confirm_has_a_name_of_1_to_128_bytes() {
+        let read = |bytes: usize| {
+            let mut plaintext = Vec::new();
+            let confirm = Confirm { transcript: [7; 32], options: 1, name: vec![b'a'; bytes] };
+            Record::Confirm(confirm).write(Padding::Chat, &mut plaintext).unwrap();
+            Record::read(&plaintext).map(|_| ())
+        };
+        let malformed = Err(WireError::Malformed);
+        assert_eq!([0, 1, 128, 129].map(read), [malformed, Ok(()), Ok(()), malformed]);
+    }
+
+    #[test]
     fn a_resume_that_says_what_cannot_be_is_malformed() {
         let good = Resume {
             epoch: Epoch([1; 16]),

@@ -356,6 +356,14 @@ fn every_wait_has_an_end() {
 }
 
 #[test]
+fn a_session_that_has_to_make_room_ends_and_says_why() {
+    let (mut listener, _) = established();
+    listener.session.handle_overload();
+    listener.drain();
+    assert_eq!(listener.closed, Some(CloseReason::Overloaded));
+}
+
+#[test]
 fn other_protocols_on_the_raw_wire_show_nothing() {
     let preface = crate::wire::Preface::new(crate::wire::Purpose::Chat).to_bytes();
     let mut listener = Side::listener(&ALICE);
