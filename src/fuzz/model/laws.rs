@@ -88,10 +88,10 @@ impl World {
             Notice::Info(Info::Unblocked { .. }) => is(|entry| !entry.trust.is_blocked()),
             Notice::Info(Info::Trusted { .. }) => is(|entry| entry.trust == Trust::Verified),
             Notice::Info(Info::Forgotten { .. }) => entry.is_none(),
-            // With a number, where somebody else is shown under one that looks like it.
+            // With another number, where somebody else is shown under one that looks like it.
             Notice::Info(Info::Named { name, .. }) => {
-                let stem = name.split(GIVEN).next();
-                entry.is_some_and(|entry| entry.name.as_str() == name || stem == Some(entry.name.as_str()))
+                let stem = |name: &str| name.split(GIVEN).next().map(str::to_owned);
+                entry.is_some_and(|entry| stem(entry.name.as_str()) == stem(name))
             }
             _ => false,
         }

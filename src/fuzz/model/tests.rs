@@ -60,6 +60,18 @@ fn a_peer_of_the_book_is_not_shown_under_a_name_that_looks_like_one_which_is_sho
 }
 
 #[test]
+fn a_peer_that_the_book_names_with_a_number_has_another_one_where_that_is_shown_for_somebody_else() {
+    let world = played([
+        call(2, "Bob"),
+        call(1, "b\u{43e}b"),
+        Act::Connect { host: "two.example", answer: Some(Caller { key: 3, claim: "Bob", is_slow: false }) },
+        Act::Elsewhere { change: act::MEET, key: 2, name: "b\u{43e}b" },
+        Act::Poll,
+    ]);
+    assert_eq!(world.chat.present(), ["b\u{43e}b~4", "b\u{43e}b~2", "Bob~3"]);
+}
+
+#[test]
 fn the_name_of_a_forgotten_peer_means_nobody_who_claims_it() {
     let command = |word| Act::Command { word, name: act::BOB };
     let world = played([call(1, "bob"), command("forget"), call(2, "bob"), command("to")]);
