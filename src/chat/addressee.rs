@@ -186,3 +186,27 @@ impl WaitingTexts {
         (rows, more)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_wait_are_bounded_in_number_and_in_bytes() {
+        let mut many = WaitingTexts::default();
+        for _ in 0..limits::QUEUE_MESSAGES {
+            assert!(many.has_room());
+            many.push(FaceId::OWN, "x");
+        }
+        assert!(!many.has_room());
+        let mut large = WaitingTexts::default();
+        large.push(FaceId::OWN, &"x".repeat(limits::QUEUE_BYTES - 1));
+        assert!(large.has_room());
+        large.append({
+            let mut other = WaitingTexts::default();
+            other.push(FaceId::OWN, "x");
+            other
+        });
+        assert!(!large.has_room());
+    }
+}

@@ -524,3 +524,27 @@ impl Conversations {
         self.with_peer(peer).find(|(_, one)| one.is_open()).map(|(conn, _)| conn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_without_a_receipt_are_bounded_in_number_and_in_bytes() {
+        let mut many = UnackedQueue::default();
+        for seq in 1..=limits::QUEUE_MESSAGES as u64 {
+            assert!(many.has_room());
+            many.push(seq, "x", MonoMs(0));
+        }
+        assert!(!many.has_room());
+        assert_eq!(many.ack(1), 1);
+        assert!(many.has_room());
+        let mut large = UnackedQueue::default();
+        large.push(1, &"x".repeat(limits::QUEUE_BYTES - 1), MonoMs(0));
+        assert!(large.has_room());
+        large.push(2, "x", MonoMs(0));
+        assert!(!large.has_room());
+        large.forget(|seq| seq == 1);
+        assert!(large.has_room());
+    }
+}

@@ -395,6 +395,19 @@ mod tests {
     }
 
     #[test]
+    fn a_text_longer_than_a_message_is_malformed() {
+        let read = |bytes: usize| {
+            let mut plaintext = Vec::new();
+            let text = Record::Text { seq: 1, time_ms: 0, text: vec![b'a'; bytes] };
+            text.write(Padding::Bulk, &mut plaintext).unwrap();
+            Record::read(&plaintext).map(|_| ())
+        };
+        let longest = crate::limits::MESSAGE_BYTES;
+        let malformed = Err(WireError::Malformed);
+        assert_eq!([0, longest, longest + 1, longest + 2].map(read), [Ok(()), Ok(()), malformed, malformed]);
+    }
+
+    #[test]
     fn a_resume_that_says_what_cannot_be_is_malformed() {
         let good = Resume {
             epoch: Epoch([1; 16]),
