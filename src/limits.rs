@@ -50,6 +50,9 @@ pub const LOCAL_CLIENTS: usize = 32;
 pub const LOCAL_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 /// Time in which the owner of a home answers, in milliseconds; else it is taken for stopped.
 pub const OWNER_ANSWER_MS: u64 = 2_500;
+/// Time between two looks of an owner whether the file of its socket is in its place, in
+/// milliseconds: less than a process waits for it.
+pub const SOCKET_LOOK_MS: u64 = 2_000;
 /// Bytes of one handshake message.
 pub const HANDSHAKE_MESSAGE_BYTES: usize = 4_096;
 /// Bits of an accepted RSA modulus, smallest.

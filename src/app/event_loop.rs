@@ -12,7 +12,7 @@ use super::error::{describe, describe_attempts};
 use super::history_writer::HistoryWriter;
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
-use super::local_faces::{LocalEvent, LocalFaces, ServingStage};
+use super::local_faces::{LocalEvent, LocalFaces, ServedSocket, ServingStage};
 use super::os::eprint_line;
 use super::output;
 use super::owner::HomeSocket;
@@ -313,7 +313,9 @@ impl<S: NoticeSink> App<S> {
         let deadline = self.chat().poll_timeout();
         let deadline = deadline.map(|due| self.host.instant(due.0));
         let history_at = self.host.history.as_ref().and_then(HistoryWriter::due);
-        let deadline = deadline.into_iter().chain(until).chain(self.book_check_at()).chain(history_at).min();
+        let socket_at = self.local.socket().map(|socket| socket.look_at);
+        let deadlines = deadline.into_iter().chain(until).chain(self.book_check_at()).chain(history_at);
+        let deadline = deadlines.chain(socket_at).min();
         self.flush();
         let mut events = Vec::new();
         self.host.net.wait(deadline, &mut events)?;
@@ -325,6 +327,7 @@ impl<S: NoticeSink> App<S> {
             let Some(event) = self.local.take(event) else { continue };
             self.net_event(event);
         }
+        self.look_at_socket();
         while let Some(input) = self.host.finished_job() {
             self.handle(input);
         }
@@ -502,17 +505,22 @@ impl<S: NoticeSink> App<S> {
         if !matches!(self.local.stage, ServingStage::Wanted) || !self.host.has_store() {
             return;
         }
-        let bound = HomeSocket::bind(self.client.home()).and_then(|(socket, listener)| {
-            self.host.net.listen_local(listener)?;
-            Ok(socket)
-        });
-        self.local.stage = match bound {
+        let bound = HomeSocket::bind(self.client.home());
+        self.local.stage = match bound.and_then(|bound| ServedSocket::new(bound, &mut self.host.net)) {
             Ok(socket) => ServingStage::Bound(socket),
             Err(error) => {
                 self.local.stage = ServingStage::Failed;
                 return self.handle(Input::NotServed { why: describe(&error) });
             }
         };
+    }
+
+    /// Looks whether the socket is in its place, where it is time for that. One that cannot be made
+    /// again is tried again.
+    fn look_at_socket(&mut self) {
+        if let Some(socket) = self.local.socket().filter(|socket| socket.look_at <= Instant::now()) {
+            let _ = socket.repair(self.client.home(), &mut self.host.net);
+        }
     }
 
     /// The next event of the socket, if there is one.

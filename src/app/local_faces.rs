@@ -2,10 +2,18 @@
 //! open here, and what comes there waits for the server of the faces.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
 use super::owner::HomeSocket;
 use crate::ids::ConnId;
-use crate::net::NetEvent;
+use crate::limits::SOCKET_LOOK_MS;
+use crate::net::{Net, NetEvent, SocketId};
+use crate::store::Home;
+
+/// Time between two looks whether the file of the socket is in its place.
+const LOOK: Duration = Duration::from_millis(SOCKET_LOOK_MS);
 
 /// What has come at the socket.
 #[derive(Debug)]
@@ -33,9 +41,35 @@ pub(super) enum ServingStage {
     Unused,
     /// The socket is bound as soon as the store is open here.
     Wanted,
-    Bound(#[expect(dead_code, reason = "the file goes with it")] HomeSocket),
+    Bound(ServedSocket),
     /// It cannot be, which was told.
     Failed,
+}
+
+/// Socket that is bound.
+pub(super) struct ServedSocket {
+    pub(super) file: HomeSocket,
+    pub(super) listener: SocketId,
+    /// Moment at which it is looked whether the file is in its place.
+    pub(super) look_at: Instant,
+}
+
+impl ServedSocket {
+    pub(super) fn new((file, listener): (HomeSocket, UnixListener), net: &mut Net) -> io::Result<Self> {
+        let listener = net.listen_local(listener)?;
+        let look_at = Instant::now() + LOOK;
+        Ok(Self { file, listener, look_at })
+    }
+
+    /// Makes the file again where it is gone. The processes that are connected stay so.
+    pub(super) fn repair(&mut self, home: &Home, net: &mut Net) -> io::Result<()> {
+        self.look_at = Instant::now() + LOOK;
+        if let Some(bound) = self.file.repair(home)? {
+            let before = std::mem::replace(self, Self::new(bound, net)?);
+            net.unlisten(before.listener);
+        }
+        Ok(())
+    }
 }
 
 impl LocalFaces {
@@ -56,6 +90,11 @@ impl LocalFaces {
         };
         self.events.extend(local);
         None
+    }
+
+    /// The socket, once it is bound.
+    pub(super) fn socket(&mut self) -> Option<&mut ServedSocket> {
+        if let ServingStage::Bound(socket) = &mut self.stage { Some(socket) } else { None }
     }
 
     /// The next event, if there is one.

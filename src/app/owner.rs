@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,18 @@ const PATH_BYTES: usize = 103;
 /// Socket of a home that this process serves; the file goes with it.
 pub(crate) struct HomeSocket {
     path: PathBuf,
+    file: Inode,
+    folder: Inode,
+}
+
+/// File, whatever its name is: its file system and its number there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Inode(u64, u64);
+
+impl Inode {
+    fn of(path: &Path) -> io::Result<Self> {
+        fs::symlink_metadata(path).map(|file| Self(file.dev(), file.ino()))
+    }
 }
 
 impl HomeSocket {
@@ -34,14 +46,31 @@ impl HomeSocket {
         }
         let listener = UnixListener::bind(Reachable::of(&path)?.path)?;
         fs::set_permissions(&path, Permissions::from_mode(safe_file::FILE_MODE))?;
-        Ok((Self { path }, listener))
+        let (file, folder) = (Inode::of(&path)?, Inode::of(home.path())?);
+        Ok((Self { path, file, folder }, listener))
+    }
+
+    /// Makes the file again, if it is gone: somebody may have tidied up. None where it is there, or
+    /// the home is another by now, or served by another process. To be called while the listener is
+    /// open, which keeps the number of the file.
+    pub(crate) fn repair(&self, home: &Home) -> io::Result<Option<(Self, UnixListener)>> {
+        if self.is_in_place() || Inode::of(home.path())? != self.folder || connect(home)?.is_some() {
+            return Ok(None);
+        }
+        Self::bind(home).map(Some)
+    }
+
+    fn is_in_place(&self) -> bool {
+        Inode::of(&self.path).is_ok_and(|file| file == self.file)
     }
 }
 
 impl Drop for HomeSocket {
     fn drop(&mut self) {
         // One that stays is replaced by the next owner.
-        let _ = fs::remove_file(&self.path);
+        if self.is_in_place() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -127,7 +156,23 @@ mod tests {
         assert!(connect(&home).unwrap().is_none(), "what a killed process left is not waited for");
         let (socket, _listener) = HomeSocket::bind(&home).unwrap();
         assert!(connect(&home).unwrap().is_some(), "the next owner replaces it");
+        assert!(socket.repair(&home).unwrap().is_none(), "it is in its place");
+        fs::remove_file(folder.join(FILE)).unwrap();
+        let (again, next) = socket.repair(&home).unwrap().unwrap();
+        let mode = fs::metadata(folder.join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         drop(socket);
+        assert!(connect(&home).unwrap().is_some(), "what is another's by now stays");
+        // One of another process, which listens, is not replaced, nor removed.
+        let (other, _listener) = HomeSocket::bind(&home).unwrap();
+        assert!(again.repair(&home).unwrap().is_none());
+        drop((again, next));
+        assert!(folder.join(FILE).exists());
+        // Nor is anything made in a home that has taken the place of ours.
+        fs::rename(folder, folder.with_extension("old")).unwrap();
+        fs::create_dir(folder).unwrap();
+        assert!(other.repair(&home).unwrap().is_none());
+        drop(other);
         assert!(!folder.join(FILE).exists());
     }
 

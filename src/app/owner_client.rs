@@ -156,6 +156,31 @@ impl OwnerClient {
         }
     }
 
+    /// The same where nothing can be done without an owner: one that has the store open and no
+    /// socket makes it again, and is waited for, not for long.
+    ///
+    /// # Errors
+    /// As of [`OwnerClient::find`], and when the socket does not come, with the number of the
+    /// process.
+    pub(crate) fn await_socket(
+        home: &Home,
+        mut net: Net,
+        watch: Watch,
+    ) -> Result<Result<Self, Net>, AppError> {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            net = match Self::find(home, net, watch)? {
+                Ok(client) => return Ok(Ok(client)),
+                Err(net) => net,
+            };
+            match MessageStore::holder(home) {
+                None => return Ok(Err(net)),
+                process if Instant::now() >= deadline => return Err(held(process)),
+                Some(_) => thread::sleep(RETRY),
+            }
+        }
+    }
+
     fn of(stream: UnixStream, mut net: Net, watch: Watch) -> Result<Self, AppError> {
         let process = owner::process_of(&stream);
         let conn = net.adopt_local(stream)?;

@@ -30,7 +30,7 @@ pub(crate) fn forget(
     name: &str,
     peer: &Fingerprint,
 ) -> Result<Forgotten, AppError> {
-    if let Ok(owner) = OwnerClient::find(home, Net::new()?, Watch::AfterOrders)? {
+    if let Ok(owner) = OwnerClient::await_socket(home, Net::new()?, Watch::AfterOrders)? {
         return ask(owner, common, peer).map(|()| Forgotten::ByOwner);
     }
     let waiting = if MessageStore::has_rows_for(home, peer)? { waiting(home, common, peer)? } else { 0 };

@@ -371,6 +371,37 @@ fn a_home_is_served_once_and_what_a_killed_owner_left_is_replaced() {
 }
 
 #[test]
+fn an_owner_makes_its_socket_again_and_until_then_the_process_is_named() {
+    let (home, mut owner, _) = served("alice", "test-1.pem");
+    let bob = Home::with_key("bob", "test-2.pem");
+    home.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+    let mut before = Caller::of(&home);
+    let socket = home.file("socket");
+    // Whoever comes meanwhile waits for it.
+    owner.signal(Signal::STOP);
+    fs::remove_file(&socket).unwrap();
+    let named = format!("another rsachat (process {}) has this home open and serves nobody", owner.id());
+    for args in
+        [&["attach"][..], &["recv"], &["serve"], &["--plain"], &["outbox"], &["peers", "forget", "bob"]]
+    {
+        let mut command = home.run(args, Stdio::null());
+        assert_eq!(command.ends(), 3, "{args:?}: {}", command.complaints());
+        command.complains(&named);
+    }
+    owner.signal(Signal::CONT);
+    eventually("the socket is there again", PATIENCE, || socket.exists());
+    assert_eq!(mode(&socket), 0o600);
+    let mut attached = home.run(&["attach"], file_with(b":status\n"));
+    assert_eq!(attached.ends(), 0, "{}", attached.complaints());
+    before.orders(&json!({ "id": 1, "command": "status" }));
+    before.sees(&json!({ "id": 1, "event": "reply", "ok": true }));
+    assert!(owner.is_running());
+    owner.signal(Signal::TERM);
+    owner.ends();
+    assert!(!socket.exists());
+}
+
+#[test]
 fn an_owner_that_ends_before_it_greets_serves_nobody() {
     for (args, code) in [(&["--plain"][..], 0), (&["serve"], 0), (&["send", "--flush"], 0), (&["attach"], 3)]
     {

@@ -64,7 +64,7 @@ impl AttachArgs {
 
 /// `rsachat attach`
 pub(crate) fn run(context: &Context<'_>, args: &AttachArgs) -> Result<u8, AppError> {
-    let Ok(client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? else {
+    let Ok(client) = OwnerClient::await_socket(&context.home, Net::new()?, Watch::AfterOrders)? else {
         let what = format!("no rsachat is serving {}", context.home.path().display());
         return Err(AppError::new(code::MACHINE, what).hint(START));
     };

@@ -166,7 +166,7 @@ fn take(
         AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => Some(key),
         _ => None,
     };
-    let Ok(mut client) = OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? else {
+    let Ok(mut client) = OwnerClient::await_socket(&context.home, Net::new()?, Watch::AfterOrders)? else {
         let what = format!(
             "no rsachat is serving {}, so there are no messages to take",
             context.home.path().display()

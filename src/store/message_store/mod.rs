@@ -175,6 +175,11 @@ impl MessageStore {
         tables.has_rows_for(peer).map_err(|failure| error_of(failure, "read", &files.path))
     }
 
+    /// Process that has the store of a home open, where the system tells.
+    pub(crate) fn holder(home: &Home) -> Option<u32> {
+        holder::holder(&path(home))
+    }
+
     /// Damaged stores that were put aside in a home, by name.
     pub(crate) fn damaged(home: &Home) -> Vec<PathBuf> {
         let files = fs::read_dir(home.path()).into_iter().flatten().flatten().map(|entry| entry.path());
