@@ -464,6 +464,11 @@ pub fn handles(id: u32, signal: Signal) -> bool {
     is_in_mask(id, "SigCgt:", signal)
 }
 
+/// Whether a signal to a process waits for one of its threads to take it.
+pub fn waits(id: u32, signal: Signal) -> bool {
+    is_in_mask(id, "ShdPnd:", signal)
+}
+
 fn is_in_mask(id: u32, mask: &str, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let mask = status.lines().find_map(|row| row.strip_prefix(mask)).unwrap().trim();

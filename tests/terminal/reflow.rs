@@ -4,11 +4,12 @@
 use std::cmp::Ordering;
 use std::num::NonZeroU16;
 
+use rustix::process::Signal;
 use unicode_width::UnicodeWidthChar as _;
 use vt100::{Parser, Screen};
 
 use crate::pty::{Pty, Setup};
-use crate::support::Process;
+use crate::support::{PATIENCE, Process, eventually, waits};
 
 /// The screen of such a terminal in another size. Its rows above the first are lost.
 pub(crate) fn reflowed(screen: &Screen, cols: NonZeroU16, rows: NonZeroU16) -> Parser {
@@ -161,6 +162,23 @@ fn a_line_stands_once_on_the_screen_of_tmux_wherever_its_cursor_is() {
         alice.press("\r");
         assert_eq!(bob.hears("alice", 1), [LONG]);
     }
+}
+
+#[test]
+fn a_message_right_after_a_resize_leaves_no_copy_of_the_line_in_tmux() {
+    let tmux = Setup { rows: 300, term: TMUX, ..Setup::WIDE };
+    let (mut alice, mut bob) = typed_in_tmux(&tmux, LONG.len());
+    for (width, text) in [(30, "first"), (90, "second"), (41, "third")] {
+        alice.resize_reflowing(width, tmux.rows);
+        eventually("the size is told", PATIENCE, || !waits(alice.id(), Signal::WINCH));
+        bob.types(text);
+        alice.wait("the message, and the line once", |screen| {
+            let shown = packed(&screen.contents());
+            copies(screen, LONG) == 1 && shown.contains(&packed(text)) && shown.ends_with(&packed(LONG))
+        });
+    }
+    alice.press("\r");
+    assert_eq!(bob.hears("alice", 1), [LONG]);
 }
 
 #[test]

@@ -186,9 +186,13 @@ impl EventSender {
         Self { shared, sender, waker }
     }
 
-    /// Waits until a size has held, on a terminal that tells it late, and takes note of it. The end
-    /// of the program unparks the thread.
+    /// Waits until a size has held, on a terminal that tells it late, and takes note of it. Output
+    /// waits until the editor knows it: it would be written above the line as that stood before.
+    /// The end of the program unparks the thread.
     pub(crate) fn settle_size(&self) {
+        if self.shared.reflows {
+            self.shared.gate.hold();
+        }
         let (mut told, mut since) = (size(), Instant::now());
         while self.shared.reflows && !self.shared.is_closing() {
             let Some(left) = reflow::SETTLING.checked_sub(since.elapsed()) else {
@@ -201,6 +205,12 @@ impl EventSender {
             thread::park_timeout(left);
         }
         self.shared.note_size();
+    }
+
+    /// The editor has been told the size.
+    pub(crate) fn size_told(&self) {
+        self.shared.gate.release();
+        self.report_stale_prompt();
     }
 
     /// Reports that the prompt is to be painted anew. Where events wait, another painting follows.
@@ -398,6 +408,8 @@ pub(crate) struct PrintGate {
 #[derive(Default)]
 struct GateState {
     open: bool,
+    /// Whether the screen has another size than the editor knows.
+    held: bool,
     printing: bool,
 }
 
@@ -405,7 +417,7 @@ impl PrintGate {
     /// Prints once the gate is open, or at once when the program ends.
     pub(crate) fn print<R>(&self, closing: &AtomicBool, print: impl FnOnce() -> R) -> R {
         let mut state = self.lock();
-        while !state.open && !closing.load(Ordering::SeqCst) {
+        while (!state.open || state.held) && !closing.load(Ordering::SeqCst) {
             let waited = self.changed.wait_timeout(state, Duration::from_millis(POLL_MS));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -428,6 +440,16 @@ impl PrintGate {
 
     fn is_open(&self) -> bool {
         self.lock().open
+    }
+
+    /// Holds output back, also while a line is edited.
+    fn hold(&self) {
+        self.lock().held = true;
+    }
+
+    fn release(&self) {
+        self.lock().held = false;
+        self.changed.notify_all();
     }
 
     /// Closes the gate. The wait for output under way is short: only the next line empties a full

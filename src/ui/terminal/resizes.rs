@@ -57,9 +57,9 @@ fn take_all(closing: &AtomicBool, events: &EventSender) {
         events.settle_size();
         // To rustyline's handler, if a line is read: it runs here as soon as this thread lets it.
         let told = raise(Signal::SIGWINCH).and_then(|()| signal.thread_unblock());
+        events.size_told();
         if told.and_then(|()| signal.thread_block()).is_err() {
             return;
         }
-        events.report_stale_prompt();
     }
 }
