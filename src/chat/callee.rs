@@ -17,7 +17,7 @@ use crate::text::suggest::nearest;
 pub enum Callee {
     /// Whoever answers at an address: it was written with a dot or a colon.
     Address(Target),
-    /// A name in the book if it is one, else a host.
+    /// A name in the book if it is one, or a fingerprint; else a host.
     Word(String),
 }
 
@@ -61,6 +61,12 @@ pub enum CalleeError {
         /// A name of the book that looks like it.
         nearest: Option<String>,
     },
+    /// No peer of the book has the key, or the word is no whole fingerprint.
+    #[error("{}", nobody(.key))]
+    NobodyWithKey {
+        /// The word.
+        key: String,
+    },
     /// An ill-formed address.
     #[error("{0}")]
     Address(#[from] AddressError),
@@ -88,7 +94,9 @@ impl FromStr for Callee {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let is_port = text.bytes().all(|byte| byte.is_ascii_digit());
         // No name has a dot or a colon.
-        if is_port || text.contains([':', '.']) {
+        if Fingerprint::is_meant_by(text) {
+            Ok(Self::Word(text.to_owned()))
+        } else if is_port || text.contains([':', '.']) {
             text.parse().map(Self::Address)
         } else {
             Ok(Self::Word(text.to_owned()))
@@ -126,7 +134,8 @@ impl CallOptions {
             }
             Callee::Word(word) => word,
         };
-        let key = Name::parse_local(word).ok().and_then(|name| key_of(&name));
+        let given = word.parse::<Fingerprint>();
+        let key = given.ok().or_else(|| Name::parse_local(word).ok().and_then(|name| key_of(&name)));
         let peer = key.and_then(|key| book.by_fingerprint(&key)).filter(|peer| peer.trust != Trust::Met);
         match peer {
             Some(peer) if peer.trust.is_blocked() => Err(CalleeError::Blocked { name: peer.name.clone() }),
@@ -136,6 +145,7 @@ impl CallOptions {
                 Ok(DialOptions { target, then, family, pin, accept, protocol, face, joined: Vec::new() })
             }
             Some(peer) => Err(CalleeError::NoAddress { name: peer.name.clone(), key: peer.fingerprint }),
+            None if Fingerprint::is_meant_by(word) => Err(CalleeError::NobodyWithKey { key: word.clone() }),
             None => {
                 let names: Vec<_> =
                     book.peers().filter(|peer| is_callable(peer)).map(|peer| peer.name.as_str()).collect();
@@ -172,6 +182,18 @@ impl CallOptions {
 /// Whether a peer can be called by its name.
 pub(crate) fn is_callable(peer: &PeerEntry) -> bool {
     matches!(peer.trust, Trust::Unverified | Trust::Verified) && !peer.addresses.is_empty()
+}
+
+/// Of a word that is neither the name nor the fingerprint of a peer.
+pub(crate) fn nobody(word: &str) -> String {
+    let shown = SafeText::line(word);
+    if word.parse::<Fingerprint>().is_ok() {
+        format!("no peer in your book has the key {shown}")
+    } else if Fingerprint::is_meant_by(word) {
+        format!("{shown} is not a whole fingerprint; write SHA256: and 43 characters")
+    } else {
+        format!("no peer is named {shown}")
+    }
 }
 
 fn nobody_called(word: &str, nearest: Option<&String>) -> String {
@@ -242,6 +264,25 @@ mod tests {
                 format!("{}{}", dial.target, then.concat())
             });
             assert_eq!(said, expected.map(str::to_owned).map_err(str::to_owned), "{word}");
+        }
+        let ann = key("ann").to_string();
+        for (word, expected) in [
+            (key("bob").to_string(), "10.0.0.1:9 bob.example:8000".to_owned()),
+            (key("eve").to_string(), "eve is blocked".to_owned()),
+            (ann.clone(), "no address is known for ann; write HOST:PORT, or ann:8000 for a host".to_owned()),
+            (key("joe").to_string(), format!("no peer in your book has the key {}", key("joe"))),
+            (
+                ann[..20].to_owned(),
+                format!("{} is not a whole fingerprint; write SHA256: and 43 characters", &ann[..20]),
+            ),
+        ] {
+            let said = called(&word, |_| {}).map_or_else(
+                |error| error,
+                |dial| {
+                    dial.then.iter().fold(dial.target.to_string(), |all, target| format!("{all} {target}"))
+                },
+            );
+            assert_eq!(said, expected);
         }
         assert!(called("8000", |_| {}).unwrap_err().starts_with("8000 is a port without a host"));
     }

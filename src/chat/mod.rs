@@ -68,6 +68,7 @@ use crate::wire::{Lifetime, Purpose};
 
 pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
 pub use backoff::Backoff;
+pub(crate) use callee::nobody;
 pub use callee::{CallOptions, Callee, CalleeError};
 pub use export::{Export, ExportError, ExportTarget};
 pub use faces::Leaves;

@@ -334,8 +334,20 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
     let peer = |name: &str| book.find(name).ok_or_else(|| unknown(name));
     // Also who only called.
     let key = |name: &str| {
-        let called = || Some(callers.by_name(&Name::parse(name).ok()?)?.fingerprint);
+        let called = || match name.parse() {
+            Ok(key) => callers.by_fingerprint(&key),
+            Err(_) => callers.by_name(&Name::parse(name).ok()?),
+        };
+        let called = || Some(called()?.fingerprint);
         book.find(name).map(|peer| peer.fingerprint).or_else(called).ok_or_else(|| unknown(name))
+    };
+    // Whom a fingerprint names has a name of its own.
+    let name_of = |written: &str| {
+        let known = written.parse().ok().and_then(|key| {
+            let called = || callers.by_fingerprint(&key).map(|peer| &peer.claimed);
+            book.by_fingerprint(&key).map(|peer| &peer.name).or_else(called)
+        });
+        known.map_or_else(|| written.to_owned(), ToString::to_string)
     };
     let meet = |name: &str, fingerprint| {
         let name = Name::parse_local(name).unwrap_or_else(|_| Name::claimed(name.as_bytes()));
@@ -356,6 +368,7 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
             let called =
                 given.filter(|given| book.find(name).is_none() && callers.by_fingerprint(given).is_some());
             let known = called.map_or_else(|| key(name), Ok)?;
+            let name = &name_of(name);
             if let Some(given) = given
                 && given != known
             {
@@ -380,17 +393,20 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
         }
         PeersCommand::Name { name, new } => {
             let fingerprint = key(name)?;
+            let name = &name_of(name);
             let renamed = Change::Rename { fingerprint, name: free_name(&book, new)? };
             change(home, name, &[meet(name, fingerprint), renamed])?;
             format!("{name} is now called {new}, {fingerprint}")
         }
         PeersCommand::Block { name } => {
             let fingerprint = key(name)?;
+            let name = &name_of(name);
             change(home, name, &[meet(name, fingerprint), Change::Block { fingerprint }])?;
             format!("{name} is blocked, {fingerprint}")
         }
         PeersCommand::Unblock { name } => {
             let peer = peer(name)?;
+            let name = &name_of(name);
             if !peer.trust.is_blocked() {
                 let message = format!("{name} is not blocked; nothing was changed");
                 return Err(AppError::new(code::FAILED, message));
@@ -401,6 +417,7 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
         }
         PeersCommand::Forget { name } => {
             let fingerprint = key(name)?;
+            let name = &name_of(name);
             if let Forgotten::NotYet = forget(home, common, name, &fingerprint)? {
                 change(home, name, &[Change::Forget { fingerprint }])?;
             }

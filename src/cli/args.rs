@@ -19,6 +19,7 @@ use crate::app::sandbox::{self, Confinement};
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE};
 use crate::chat::{
     AcceptPolicy, CallOptions, CalleeError, Info, KeyExchange, ListenOptions, OaepInfo, OwnName, Protocol,
+    nobody,
 };
 use crate::config::{Layer, Sandbox, SettingSources};
 use crate::crypto::Fingerprint;
@@ -338,6 +339,7 @@ pub(crate) fn check_callee(command: &Command, book: &Book) -> Result<(), AppErro
 fn code_of_callee(error: &CalleeError) -> u8 {
     match error {
         CalleeError::Blocked { .. } | CalleeError::OtherKey { .. } => code::REFUSED,
+        CalleeError::NobodyWithKey { key } => code_of_nobody(key),
         CalleeError::Nobody { .. } | CalleeError::NoAddress { .. } => code::FAILED,
         CalleeError::Address(_) | CalleeError::RawWire { .. } => code::USAGE,
     }
@@ -378,9 +380,15 @@ fn fingerprint_of(name: &str, book: &Book) -> Result<Fingerprint, AppError> {
     Ok(peer.fingerprint)
 }
 
-/// A name that nobody in the book has.
+/// A name, or a fingerprint, that nobody in the book has.
 pub(crate) fn unknown_peer(name: &str, hint: &str) -> AppError {
-    AppError::new(code::FAILED, format!("no peer is named {name}")).hint(hint)
+    AppError::new(code_of_nobody(name), nobody(name)).hint(hint)
+}
+
+/// Exit code where nobody is meant: what is no whole fingerprint is nobody's in any book.
+fn code_of_nobody(word: &str) -> u8 {
+    let is_cut = Fingerprint::is_meant_by(word) && word.parse::<Fingerprint>().is_err();
+    if is_cut { code::USAGE } else { code::FAILED }
 }
 
 /// Refuses a blocked peer of the book: a block is ended by its own command only.

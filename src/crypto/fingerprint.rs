@@ -61,6 +61,14 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
+impl Fingerprint {
+    /// Whether a text is written as one, be it whole or not.
+    #[must_use]
+    pub fn is_meant_by(text: &str) -> bool {
+        text.starts_with(PREFIX)
+    }
+}
+
 impl FromStr for Fingerprint {
     type Err = FingerprintError;
 

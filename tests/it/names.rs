@@ -155,3 +155,43 @@ fn the_name_that_a_known_peer_claims_is_nobody_elses_after_a_restart_either() {
     let _bob = call(&at, "test-1.pem", "bob");
     junho.sees("* 밥 joined");
 }
+
+#[test]
+fn a_whole_fingerprint_names_a_peer_wherever_its_name_does_and_a_key_of_nobody_is_said_to_be_that() {
+    let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
+    let mut listener = bob.start(&["--plain", "--listen", "127.0.0.1:0"]);
+    let at = listener.listens_at();
+    let (key, nobodys) = (bob.fingerprint(), format!("SHA256:{}", "A".repeat(43)));
+    alice.answer(&["peers", "add", "bob", &key]);
+    assert_eq!(alice.run(&["send", &at, "-m", "hello", "--to", &key], Stdio::null()).ends(), 0);
+    alice.answer(&["peers", "add", "joe", &Home::with_key("joe", "test-3.pem").fingerprint()]);
+    for (args, code) in [
+        (&["send", "KEY", "-m", "one"][..], 0),
+        (&["send", "--keep", "KEY", "-m", "two"], 0),
+        (&["send", "--flush", "KEY"], 0),
+        (&["ask", "KEY", "-m", "three", "--timeout", "1ms"], 5),
+        (&["peers", "trust", "KEY"], 0),
+        (&["peers", "block", "KEY"], 0),
+        (&["send", "--flush", "KEY"], 4),
+        (&["peers", "unblock", "KEY"], 0),
+        (&["peers", "name", "KEY", "robert"], 0),
+        (&["peers", "forget", "KEY"], 0),
+    ] {
+        let run = |key: &str| {
+            let args: Vec<_> = args.iter().map(|arg| if *arg == "KEY" { key } else { arg }).collect();
+            alice.run(&args, Stdio::null())
+        };
+        let mut known = run(&key);
+        assert_eq!(known.ends(), code, "{args:?}: {}", known.complaints());
+        assert!(args[0] != "peers" || known.output().starts_with(['b', 'r', 't']), "{}", known.output());
+        run(&nobodys).ends_saying(1, &format!("no peer in your book has the key {nobodys}"));
+        run(&key[..30]).ends_saying(2, "is not a whole fingerprint; write SHA256: and 43 characters");
+    }
+    for command in ["connect", "to", "verify", "name", "block", "forget"] {
+        let line = format!(":{command} {nobodys}\n:{command} {nobodys} x\n:quit\n");
+        let mut prompt = alice.start_having_typed(&["--plain"], &line);
+        prompt.sees(&format!("no peer in your book has the key {nobodys}"));
+        assert_eq!(prompt.ends(), 1);
+    }
+    listener.closes_input();
+}

@@ -14,6 +14,7 @@ mod safety_card;
 mod short;
 mod trust;
 
+use super::callee::nobody;
 use super::notice::{Info, KeyStatus, OaepInfo, Warning};
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
 use crate::crypto::Fingerprint;
@@ -420,10 +421,10 @@ impl Warning {
                 (RowsAbout(name), "not_answered", format!("{name} has not answered in {time}"))
             }
             Self::NoSuchPeer { name, nearest: None } => {
-                (AnyRows, "no_such_peer", format!("no peer is named {name}; :peers lists them"))
+                (AnyRows, "no_such_peer", format!("{}; :peers lists them", nobody(name)))
             }
             Self::NoSuchPeer { name, nearest: Some(nearest) } => {
-                (AnyRows, "no_such_peer", format!("no peer is named {name} (did you mean {nearest}?)"))
+                (AnyRows, "no_such_peer", format!("{} (did you mean {nearest}?)", nobody(name)))
             }
             Self::NotRefused { name, known, given } => (
                 AnyRows,

@@ -353,7 +353,10 @@ impl Book {
     /// The peer of this name as a user types it.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&PeerEntry> {
-        self.by_name(&Name::parse_local(name).ok()?)
+        match name.parse::<Fingerprint>() {
+            Ok(key) => self.by_fingerprint(&key),
+            Err(_) => self.by_name(&Name::parse_local(name).ok()?),
+        }
     }
 
     /// The peer that answered at this address, however it is spelled.
