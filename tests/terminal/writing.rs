@@ -61,6 +61,14 @@ fn a_block_of_200_lines_is_asked_about_and_sent_as_one_message() {
 }
 
 #[test]
+fn the_hint_of_a_block_that_is_taller_than_the_screen_stands_in_one_row() {
+    let setup = Setup { cols: 38, ..Setup::SMALL };
+    let (mut alice, _bob) = Pty::start_with_bob(&setup);
+    alice.press(&format!("\x1b[200~{}\x1b[201~", "줄\r".repeat(2_000)));
+    alice.wait("the hint", |screen| screen.rows(0, 38).any(|row| row == "  (2000 lines: Enter asks first)"));
+}
+
+#[test]
 fn a_block_can_be_dropped_by_its_letter_and_by_ctrl_c() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::WIDE);
     for answer in ["d\r", "\x03"] {

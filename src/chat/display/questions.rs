@@ -15,7 +15,7 @@ impl HoldReason {
 
 /// Hint behind a pasted block that is not sent without asking.
 pub(crate) fn block_hint(lines: usize) -> String {
-    format!("  ({lines} lines: Enter asks what to do with them)")
+    format!("  ({lines} lines: Enter asks first)")
 }
 
 /// Row in place of the lines that a sample of a block leaves out.

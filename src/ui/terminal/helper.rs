@@ -400,16 +400,16 @@ impl Helper {
 
     fn text_rows(&self, text: &str) -> String {
         let LineState { prompt_end, size, rows_above, .. } = self.line.get();
+        let (rows, text_end) = ended_rows(text, prompt_end, size.cells);
+        self.line.set(LineState { text_end, ..self.line.get() });
         let prompt = std::mem::take(&mut *self.prompt_of_tall.borrow_mut());
         if !prompt.is_empty()
             && let Some(tall) = self.tall(text, self.line.get().cursor)
         {
-            let (rows, rows_above) = tall.painted(&prompt, rows_above);
+            let (rows_of_tall, rows_above) = tall.painted(&prompt, rows_above);
             self.line.set(LineState { rows_above, ..self.line.get() });
-            return rows;
+            return rows_of_tall;
         }
-        let (rows, text_end) = ended_rows(text, prompt_end, size.cells);
-        self.line.set(LineState { text_end, ..self.line.get() });
         rows
     }
 }
