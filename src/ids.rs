@@ -1,5 +1,7 @@
 //! Identifiers of connections, dials and listeners, one namespace for the whole program.
 
+use serde::{Deserialize, Serialize};
+
 /// One connection, numbered by the reactor. Never used twice in a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnId(pub u64);
@@ -13,7 +15,7 @@ pub struct DialId(pub u64);
 pub struct ListenerId(pub u64);
 
 /// One front end of a conversation core, with an addressee of its own.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct FaceId(pub u64);
 
 impl FaceId {

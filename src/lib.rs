@@ -28,5 +28,6 @@ pub mod session;
 pub mod store;
 pub mod text;
 pub mod time;
+pub mod transfer;
 mod ui;
 pub mod wire;

@@ -270,3 +270,40 @@ pub const OUTBOX_BYTES: usize = 16 * 1024 * 1024;
 pub const EPOCH_WINDOW_MS: u64 = 60 * 60 * 1_000;
 /// New counts in that time that look like one identity in two places.
 pub const EPOCHS_SUSPICIOUS: usize = 3;
+/// Bytes of the name of a file or a folder, as file systems have it.
+pub const FILE_NAME_BYTES: usize = 255;
+/// Bytes of the path of a file in a folder that is offered.
+pub const MANIFEST_PATH_BYTES: usize = 4_096;
+/// Folders and a file that such a path names, at most.
+pub const MANIFEST_DEPTH: usize = 64;
+/// Files and empty folders of a folder that is offered.
+pub const MANIFEST_ENTRIES: u32 = 1_000_000;
+/// Bytes of the list of them.
+pub const MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of a file in one record: with its header it is padded to 32,768.
+pub const FILE_CHUNK_BYTES: usize = 32_000;
+/// Bytes that one read of what is sent gives.
+pub const FILE_READ_BYTES: usize = 256 * 1024;
+/// Bytes that a sender is ahead of what the receiver has written.
+pub const FILE_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes that are written between two reports of that, at most.
+pub const FILE_HAVE_BYTES: u64 = 1024 * 1024;
+/// Offers of files by one peer that are remembered.
+pub const OFFERS_EACH_PEER: usize = 256;
+/// Time for which an offer stands, in milliseconds: seven days.
+pub const FILE_OFFER_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Parts of a manifest that are sent for one `List`.
+pub const MANIFEST_PARTS: u32 = 8;
+/// Bytes of a part of a manifest.
+pub const MANIFEST_PART_BYTES: usize = 32_000;
+/// Bytes of a file without a size, below `/proc` for instance, that is sent all the same.
+pub const FILE_STREAM_BYTES: u64 = 64 * 1024 * 1024;
+/// Names that are tried for a file until one is free: `name (2).ext` and so on.
+pub const FILE_NAMES_TRIED: u32 = 10_000;
+/// Bytes of a file that are written before they are synchronised, at most.
+pub const FILE_SYNC_BYTES: u64 = 64 * 1024 * 1024;
+/// Time for which bytes of a file are written before they are synchronised, in milliseconds.
+pub const FILE_SYNC_MS: u64 = 5_000;
+/// Time after which the part of a file that nobody goes on with may be removed, in milliseconds: 30
+/// days.
+pub const FILE_PART_KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;

@@ -18,7 +18,7 @@ use syn::visit::{self, Visit};
 const ROWS: [&str; 11] = [
     "ids time limits",
     "wire relay crypto text net",
-    "session peers delivery",
+    "session peers delivery transfer",
     "chat script",
     "store",
     "app",
@@ -33,7 +33,7 @@ const NARROWED: [(&str, &str); 2] = [("main", "cli"), ("net", "ids time limits")
 /// Lowest module that may import `net`.
 const LOWEST_IMPORTER_OF_NET: &str = "app";
 
-const PURE: &str = "chat script session peers delivery wire relay crypto text ids time limits";
+const PURE: &str = "chat script session peers delivery transfer wire relay crypto text ids time limits";
 /// Foreign names that a pure module must not use, each as consecutive segments of a path.
 const IMPURE: &str = "std::fs std::env std::process std::thread std::io std::os Instant SystemTime UNIX_EPOCH \
     TcpStream TcpListener UdpSocket ToSocketAddrs UnixStream SysRng OsRng ThreadRng SystemRandom rand::rng \

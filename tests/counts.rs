@@ -15,7 +15,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rsachat::crypto::{Identity, Seed};
 use rsachat::session::{Event, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, UnixMs};
-use rsachat::wire::{Durability, Lifetime, Purpose};
+use rsachat::wire::{Durability, FileTransfer, Lifetime, Purpose};
 
 use support::hostile_peer::HostilePeer;
 use support::{Home, PATIENCE, Process, RSACHAT, caller, callgrind, read};
@@ -81,6 +81,7 @@ impl Side {
             purpose: Purpose::Chat,
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
+            file_transfer: FileTransfer::Unsupported,
             rekeying: RekeyThresholds::default(),
         };
         Self { session: Session::new(role, own, Seed::new([7; 32]), MonoMs(0)), identity }

@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         whole("a_confined_process_reaches_its_home_and_the_system_and_nothing_else", refuses),
         whole("each_front_end_that_starts_nothing_is_confined_in_all_its_threads", front_ends),
         whole("a_prompt_is_confined_and_logs_and_saves_where_it_is_told_to", prompts),
+        whole("confined_prompts_send_and_receive_files_where_their_users_say", files),
         whole("a_prompt_that_is_killed_leaves_no_process_behind", killed),
         whole("a_prompt_whose_second_process_is_killed_says_so_and_goes_on", bereft),
         whole("a_confined_receiver_runs_its_command_and_kills_it_with_all_that_it_started", commands),
@@ -254,6 +255,38 @@ fn prompts() -> Result<(), Failed> {
     for file in ["of owner", "of both"] {
         assert_eq!(fs::metadata(at(file))?.permissions().mode() & 0o777, 0o600);
     }
+    Ok(())
+}
+
+fn files() -> Result<(), Failed> {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir()?);
+    let at = |name: &str| outside.path().join(name);
+    fs::create_dir_all(at("사진/서울"))?;
+    fs::create_dir(at("받은 것"))?;
+    let photo: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_be_bytes).collect();
+    fs::write(at("사진/서울/하나.jpg"), &photo)?;
+    fs::write(at("영화.mkv"), &photo)?;
+    let (mut owner, address) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
+    let mut caller = hana.start(&["--connect", &address]);
+    owner.sees("하나 joined");
+    assert!([&owner, &caller].into_iter().all(is_confined));
+    // Of somebody who was only met nothing is taken.
+    caller.types("안녕");
+    owner.sees("안녕");
+    owner.types("@하나 보내 주세요");
+    caller.sees("보내 주세요");
+    caller.types(&format!(":send {} {}", at("사진").display(), at("영화.mkv").display()));
+    owner.sees("하나 offers 사진/, 1 file, 11.4 MiB (:accept 1, :decline 1)");
+    owner.sees("하나 offers 영화.mkv, 11.4 MiB (:accept 2, :decline 2)");
+    owner.types(&format!(":accept 1 {}", at("받은 것").display()));
+    owner.types(&format!(":accept 2 {}", at("받은 것/영화.mkv").display()));
+    owner.types("@하나 오는 중이에요?");
+    caller.sees("오는 중이에요?");
+    caller.sees("민지 has 사진");
+    caller.sees("민지 has 영화.mkv");
+    owner.sees(&format!("received {} from 하나", at("받은 것/영화.mkv").display()));
+    assert!(fs::read(at("받은 것/사진/서울/하나.jpg"))? == photo);
+    assert!(fs::read(at("받은 것/영화.mkv"))? == photo);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::MonoMs;
 use rsachat::wire::{
-    Durability, LENGTH_BYTES, Lifetime, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame,
+    Durability, FileTransfer, LENGTH_BYTES, Lifetime, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -34,6 +34,7 @@ impl<'a> Side<'a> {
             purpose: Purpose::Chat,
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
+            file_transfer: FileTransfer::Unsupported,
             rekeying: RekeyThresholds::default(),
         };
         Ok(Self { session: Session::new(role, own, fresh_seed()?, MonoMs(0)), identity })

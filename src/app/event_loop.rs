@@ -331,6 +331,9 @@ impl<S: NoticeSink> App<S> {
         while let Some(input) = self.host.finished_job() {
             self.handle(input);
         }
+        while let Some(input) = self.host.files.finished() {
+            self.handle(Input::File(input));
+        }
         for input in self.host.finished_lookups() {
             self.handle(input);
         }
@@ -560,6 +563,10 @@ impl<S: NoticeSink> App<S> {
 
     pub(crate) fn set_leaves(&mut self, face: FaceId, leaves: Leaves) {
         self.client.chat.set_leaves(face, leaves);
+    }
+
+    pub(crate) fn set_folder(&mut self, face: FaceId, folder: String) {
+        self.client.chat.set_folder(face, folder);
     }
 
     pub(crate) fn remove_face(&mut self, face: FaceId) {

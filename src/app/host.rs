@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{AppError, code, describe};
 use super::export::without_terminal;
+use super::file_thread::FileWork;
 use super::history_writer::HistoryWriter;
 use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
@@ -195,6 +196,8 @@ pub(crate) struct OsHost<S> {
     pub(crate) history: Option<HistoryWriter>,
     /// Answers of the store that were waited for and are not handled yet.
     answers: VecDeque<StoreAnswer>,
+    /// Files that are sent and received.
+    pub(crate) files: FileWork,
     started: Instant,
 }
 
@@ -221,6 +224,7 @@ impl<S: NoticeSink> OsHost<S> {
             store: None,
             history: None,
             answers: VecDeque::new(),
+            files: FileWork::default(),
             started: Instant::now(),
         })
     }
@@ -526,6 +530,9 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Effect::ReadHistory(query) => return self.submit_to_store(StoreJob::Find(query)),
             Effect::ForgetHistory { before } => {
                 return self.submit_to_store(StoreJob::ForgetHistory { before });
+            }
+            Effect::File(request) => {
+                self.files.submit(request, self.confined_to.as_deref(), self.net.waker());
             }
             // The profile performs these.
             Effect::ReadBook { .. }

@@ -5,7 +5,7 @@ use crate::crypto::{Fingerprint, Seed};
 use crate::peers::name::Name;
 use crate::session::{AnySession, OaepRole, OaepSession, RekeyThresholds, Role, Session, SessionConfig};
 use crate::time::MonoMs;
-use crate::wire::{Durability, Lifetime, Purpose};
+use crate::wire::{Durability, FileTransfer, Lifetime, Purpose};
 
 /// Name and keys of the user.
 pub(crate) struct Account {
@@ -17,14 +17,16 @@ pub(crate) struct Account {
     /// Lifetime of the connections that it opens.
     pub(crate) lifetime: Lifetime,
     durability: Durability,
+    pub(crate) file_transfer: FileTransfer,
 }
 
 impl Account {
     pub(crate) fn new(own: OwnName, identity: Option<OwnKey>) -> Self {
         let OwnName { name, origin: name_origin } = own;
         let (purpose, lifetime) = (Purpose::Chat, Lifetime::Lasting);
-        let durability = Durability::Connection;
-        Self { name, name_origin, identity, oaep_key: None, purpose, lifetime, durability }
+        let (durability, file_transfer) = (Durability::Connection, FileTransfer::Unsupported);
+        let oaep_key = None;
+        Self { name, name_origin, identity, oaep_key, purpose, lifetime, durability, file_transfer }
     }
 
     /// Takes a name that the user chose.
@@ -88,8 +90,9 @@ impl Account {
                     Role::Responder => Lifetime::Lasting,
                 };
                 let (purpose, rekeying) = (self.purpose, RekeyThresholds::default());
-                let durability = self.durability;
-                let config = SessionConfig { key, name, purpose, lifetime, durability, rekeying };
+                let (durability, file_transfer) = (self.durability, self.file_transfer);
+                let config =
+                    SessionConfig { key, name, purpose, lifetime, durability, file_transfer, rekeying };
                 return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now))));
             }
             (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::Oaep)?),

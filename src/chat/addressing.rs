@@ -44,6 +44,10 @@ impl Conversations {
         self.faces.get_mut(face).leaves = leaves;
     }
 
+    pub(crate) fn set_folder(&mut self, face: FaceId, folder: String) {
+        self.faces.get_mut(face).folder = Some(folder);
+    }
+
     /// Takes note that no face has said these any more. Returns the faces that had.
     pub(crate) fn forget_said(&mut self, peer: Fingerprint, seqs: &[u64]) -> Vec<(FaceId, Vec<u64>)> {
         let faces = self.faces.each().map(|(id, face)| {

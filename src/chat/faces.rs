@@ -31,6 +31,8 @@ pub(crate) struct Face {
     pub(crate) quit_hints: u64,
     pub(super) unread: Unread,
     pub(crate) leaves: Leaves,
+    /// Folder in which its paths begin, if that is not the one of this process.
+    pub(super) folder: Option<String>,
     /// Texts that it has said and that are kept, by peer and number.
     pub(crate) said: BTreeSet<(Fingerprint, u64)>,
     /// Number of those that another has dropped, or whose time has passed.
@@ -65,6 +67,18 @@ impl FaceStage {
             Self::InputEnded { last_progress } => Some(last_progress + limits::RECEIPT_MS),
             Self::Leaving { until } => Some(until),
             Self::Open | Self::Over => None,
+        }
+    }
+}
+
+impl Face {
+    /// A path that its user has written.
+    pub(crate) fn path(&self, written: String) -> String {
+        match &self.folder {
+            Some(folder) if !written.starts_with('/') && !written.starts_with("~/") => {
+                format!("{folder}/{written}")
+            }
+            _ => written,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use super::addressee::{Echo, LineStart};
 use super::command::Command;
 use super::export::{Export, ExportError};
+use super::file_io::{FileAnswer, FileRequest};
 use super::notice::{Message, Notice, Numbers};
 use super::questions::{QuestionId, ReadingProof};
 use super::types::{
@@ -139,6 +140,8 @@ pub enum Input<'a> {
     Remember(HistoryEntry),
     /// Result of [`Effect::ReadHistory`], in their order.
     History(Result<FoundEntries, String>),
+    /// Answer to an [`Effect::File`].
+    File(FileAnswer),
     /// Passage of time.
     Tick,
 }
@@ -289,6 +292,9 @@ pub enum Effect {
     /// Open the store of messages, which could not be opened before. Its result is
     /// [`Input::Messages`] or [`Input::MessagesUnusable`], now or later.
     OpenMessages,
+    /// Do this with a file that is sent or received. Requests about one transfer are done in their
+    /// order.
+    File(FileRequest),
     /// A connection that was dialled has ended or was never established, or a listener has failed.
     /// A command without a user may exit when this happens.
     DialFinished(DialOutcome),

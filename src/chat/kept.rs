@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::addressee::Echo;
 use super::export::ExportTarget;
+use super::file_io::TransferNumber;
 use super::io::CommitTiming;
 use super::notice::{Message, Warning};
 use super::types::HeldMessage;
@@ -95,6 +96,8 @@ pub(crate) enum AfterCommit {
     Settled(Vec<SettledWithdrawal>),
     /// A message that is kept for the history only is there.
     Remembered,
+    /// What a peer offers was accepted: its place on disk is opened.
+    OpenTarget(TransferNumber),
     /// A text to all is accepted.
     ToAll(TextToAll),
 }

@@ -19,6 +19,7 @@ pub(crate) mod display;
 mod effects;
 mod export;
 mod faces;
+mod file_io;
 mod handlers;
 mod history;
 mod io;
@@ -33,6 +34,7 @@ mod redial;
 mod seats;
 mod shutdown;
 mod stranger_rows;
+mod transfers;
 mod trust_policy;
 mod types;
 
@@ -53,6 +55,7 @@ use redial::{Redial, Redialling};
 use seats::Seats;
 use shutdown::Shutdown;
 use stranger_rows::StrangerRows;
+use transfers::Transfers;
 use types::ChangeReply;
 use types::Rivals;
 
@@ -64,7 +67,7 @@ use crate::peers::met::MetPeers;
 use crate::peers::name::Name;
 use crate::session::AnySession;
 use crate::time::{MonoMs, Now, UnixMs};
-use crate::wire::{Lifetime, Purpose};
+use crate::wire::{FileTransfer, Lifetime, Purpose};
 
 pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
 pub use backoff::Backoff;
@@ -72,13 +75,14 @@ pub(crate) use callee::nobody;
 pub use callee::{CallOptions, Callee, CalleeError};
 pub use export::{Export, ExportError, ExportTarget};
 pub use faces::Leaves;
+pub use file_io::{FileAnswer, FileRequest, OfferedSource, TargetError, TransferNumber};
 pub(crate) use handlers::outbox;
 pub use io::{
     CommitTiming, DeliveryProgress, DeliveryReport, Effect, Input, ReturnCause, ReturnedLine, SentMessage,
 };
 pub use notice::{
-    Arrival, DeliveryInfo, DeliveryWarning, Impersonated, Info, KeyStatus, Message, Notice, Numbers,
-    OaepInfo, SearchedHistory, UnsavedChange, Warning,
+    Arrival, DeliveryInfo, DeliveryWarning, FileInfo, FileWarning, Impersonated, Info, KeyStatus, Message,
+    Notice, Numbers, OaepInfo, SearchedHistory, UnsavedChange, Warning,
 };
 pub(crate) use notice::{author, history_rows};
 pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptView};
@@ -119,6 +123,7 @@ pub struct Chat {
     /// Keys whose safety number was shown last, by the name of the peer.
     shown_numbers: BTreeMap<String, Fingerprint>,
     conversations: Conversations,
+    transfers: Transfers,
     names: SessionNames,
     seats: Seats,
     stranger_rows: StrangerRows,
@@ -238,6 +243,7 @@ impl Chat {
             refused_keys: BTreeMap::new(),
             shown_numbers: BTreeMap::new(),
             conversations: Conversations::default(),
+            transfers: Transfers::default(),
             names: SessionNames::default(),
             seats: Seats::new(capacity),
             stranger_rows: StrangerRows::default(),
@@ -284,6 +290,13 @@ impl Chat {
     /// Calls again whom it had called when the connection is lost.
     pub fn call_lost_peers(&mut self) {
         self.redialling = Redialling::AfterLoss;
+    }
+
+    /// Sends and receives files, with peers that do so too.
+    #[must_use]
+    pub fn transferring_files(mut self) -> Self {
+        self.account.file_transfer = FileTransfer::Supported;
+        self
     }
 
     /// Makes the connections that it opens short-lived: nobody is shown there as connected.
@@ -338,6 +351,12 @@ impl Chat {
     /// Sets what stays of a front end that is gone; by default its texts.
     pub fn set_leaves(&mut self, face: FaceId, leaves: Leaves) {
         self.conversations.set_leaves(face, leaves);
+    }
+
+    /// Sets the folder in which the paths of a front end begin; else they begin in that of this
+    /// process.
+    pub fn set_folder(&mut self, face: FaceId, folder: String) {
+        self.conversations.set_folder(face, folder);
     }
 
     /// Removes a front end. What it has asked for goes on, but no answers are awaited.
@@ -502,7 +521,11 @@ impl Chat {
             Input::Exported { face, export, result } => self.handle_exported(face, &export, result),
             Input::Logging { file, result } => self.handle_log(&file, result),
             Input::WriteBlocked { conn } => self.with_session(conn, AnySession::write_blocked),
-            Input::Drained { conn } => self.with_session(conn, AnySession::write_drained),
+            Input::Drained { conn } => {
+                self.with_session(conn, AnySession::write_drained);
+                self.pump_files(conn);
+            }
+            Input::File(answer) => self.handle_file_answer(answer),
             Input::Continued => self.call_all_now(),
             Input::OutOfFds { open } => self.effects.warn(Warning::OutOfFds { open }),
             Input::Tick => self.handle_timeout(),
@@ -535,6 +558,7 @@ impl Chat {
             self.unopened_store.as_ref().map(|store| store.retry_at),
             history,
             questions,
+            self.transfers.poll_timeout(),
         ];
         [conversations, late, keygen, shutdown, self.next_dial()].into_iter().chain(rows).flatten().min()
     }

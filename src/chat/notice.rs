@@ -14,7 +14,8 @@ use crate::session::CloseReason;
 use crate::text::duration::span;
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
-use crate::wire::Lifetime;
+use crate::transfer::FileName;
+use crate::wire::{CancelReason, DeclineReason, Lifetime, Offer, OfferKind};
 
 /// Something to show. Text of a peer comes in only as [`SafeText`], names only as checked names.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -261,6 +262,60 @@ pub enum Info {
     Recording { file: String },
     Oaep(OaepInfo),
     Delivery(DeliveryInfo),
+    File(FileInfo),
+}
+
+/// Event of a file transfer. `number` is the one by which it is accepted, declined and cancelled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant is its sentence in `display`")]
+pub enum FileInfo {
+    // To a peer; one that is away gets the offer later.
+    Offered { to: String, number: u32, what: OfferedFiles, when: OfferTime },
+    Offers { from: String, number: u32, what: OfferedFiles },
+    Taken { by: String, number: u32, file: FileName },
+    // By us, of a peer that is away.
+    TakenLater { from: String, number: u32 },
+    TakenAlready { number: u32 },
+    NotTaken { from: String, number: u32, file: FileName },
+    // The peer has it on its disk.
+    Delivered { to: String, number: u32, file: FileName, bytes: u64 },
+    // It is on our disk.
+    Received { from: String, number: u32, path: String, bytes: u64 },
+    Cancelled { with: String, number: u32, file: FileName },
+    // Nobody has accepted it for seven days.
+    Expired { with: String, number: u32, file: FileName },
+    NoTransfers,
+}
+
+/// When a peer gets an offer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OfferTime {
+    /// It is connected.
+    Now,
+    /// As soon as it is connected.
+    Later,
+}
+
+/// A file or a folder that is offered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OfferedFiles {
+    /// The name that it gets.
+    pub name: FileName,
+    /// What it is.
+    pub kind: OfferKind,
+    /// Files and empty folders in a folder.
+    pub entries: u32,
+    /// Bytes of all of them.
+    pub bytes: u64,
+}
+
+impl OfferedFiles {
+    /// What an offer says.
+    #[must_use]
+    pub fn of(offer: &Offer) -> Self {
+        let (kind, entries, bytes) = (offer.kind, offer.entries, offer.total);
+        Self { name: FileName::of_peer(&offer.name), kind, entries, bytes }
+    }
 }
 
 /// Event on the raw wire, where nobody is authenticated.
@@ -425,6 +480,33 @@ pub enum Warning {
     // Warnings that the rate limit held back.
     Suppressed { times: u64 },
     Delivery(DeliveryWarning),
+    File(FileWarning),
+}
+
+/// Event of a file transfer that fails or ends before its end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each variant is its sentence in `display`")]
+pub enum FileWarning {
+    // `file` is the path as the user wrote it.
+    NotOffered { file: String, why: String },
+    // What of a folder is not sent.
+    Skipped { file: FileName, skipped: u64 },
+    RawWire,
+    TakesNoFiles { name: String },
+    Declined { by: String, number: u32, file: FileName, reason: DeclineReason },
+    Cancelled { by: String, number: u32, file: FileName, reason: CancelReason },
+    // Of ours; it goes on once the peer accepts it again.
+    Stopped { by: String, number: u32, file: FileName, reason: CancelReason },
+    // Of ours, since it cannot be read.
+    SourceFailed { number: u32, file: FileName, why: String },
+    // Of a peer's, since it cannot be written for now.
+    NotFinished { from: String, number: u32, file: FileName, why: String },
+    // Of a peer's, since it is not what was offered.
+    NotReceived { from: String, number: u32, file: FileName, why: String },
+    // The place where a transfer was to go; the offer stands.
+    NotAccepted { from: String, number: u32, file: FileName, why: String },
+    NoSuchTransfer { number: u32 },
+    OwnOffer { number: u32 },
 }
 
 /// Event of messages that are not kept, or not as they were.

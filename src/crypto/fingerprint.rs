@@ -8,12 +8,13 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hkdf::Hkdf;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 const PREFIX: &str = "SHA256:";
 
 /// SHA-256 of a public key's blob (RFC 4253, section 6.6), by which people compare keys.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint([u8; 32]);
 
 /// The text is not a whole fingerprint.

@@ -4,6 +4,7 @@ mod resumption;
 mod withdrawal;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rand::Rng as _;
 
@@ -13,6 +14,7 @@ use super::pair::{
     Calls, Content, Exposure, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED,
     StoreChange, hash_of,
 };
+use super::transfer::TransferRow;
 use crate::crypto::{Fingerprint, Seed};
 use crate::limits;
 use crate::time::UnixMs;
@@ -436,6 +438,24 @@ impl Ledger {
         self.pairs.iter().filter(|(_, entry)| !entry.pair.outbox.is_empty()).map(|(peer, _)| *peer)
     }
 
+    /// Keeps a transfer of files, or none any more.
+    pub fn set_transfer(&mut self, peer: Fingerprint, number: u64, row: Option<TransferRow>) {
+        match row {
+            Some(row) => self.change(peer, PairChange::Transfer(number, Arc::new(row))),
+            None if self.pair(peer).is_some_and(|pair| pair.transfers.contains_key(&number)) => {
+                self.change(peer, PairChange::EndTransfer(number));
+            }
+            None => {}
+        }
+    }
+
+    /// Every transfer that is kept.
+    pub fn transfers(&self) -> impl Iterator<Item = (Fingerprint, u64, &TransferRow)> {
+        self.pairs.iter().flat_map(|(peer, entry)| {
+            entry.pair.transfers.iter().map(|(number, row)| (*peer, *number, &**row))
+        })
+    }
+
     /// Keeps nothing of a peer on disk: nobody chose it.
     pub fn keep_in_memory(&mut self, peer: Fingerprint) {
         self.pairs.insert(peer, Entry { storage: Storage::Memory, ..Entry::default() });
@@ -453,6 +473,11 @@ impl Ledger {
             return;
         };
         entry.storage = Storage::Disk;
+        let transfers = entry.pair.transfers.iter().map(|(number, row)| StoreChange {
+            peer,
+            change: PairChange::Transfer(*number, Arc::clone(row)),
+        });
+        self.changes.extend(transfers);
         if let Some(out) = entry.pair.outbound {
             self.changes.push(StoreChange { peer, change: PairChange::Outbound(out) });
         }

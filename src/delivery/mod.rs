@@ -7,6 +7,7 @@ mod message;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod model;
 mod pair;
+mod transfer;
 
 pub use crate::wire::{Chain, Epoch, Resume};
 pub use history::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow, StoredHistory};
@@ -19,6 +20,7 @@ pub use pair::{
     Calls, Content, Exposure, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED,
     StoreBatch, StoreChange, hash_of,
 };
+pub use transfer::{Hashed, PartRow, TransferRow, TransferState};
 
 /// Something that a [`Resume`] has brought to light, for the user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

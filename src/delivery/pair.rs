@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::history::HistoryEntry;
+use super::transfer::TransferRow;
 use crate::crypto::Fingerprint;
 use crate::time::UnixMs;
 use crate::wire::{Chain, Epoch};
@@ -127,6 +128,8 @@ pub struct Pair {
     pub calls: Calls,
     /// The last moments at which either direction began a new count.
     pub renewals: Vec<UnixMs>,
+    /// Transfers of files, by number.
+    pub transfers: BTreeMap<u64, Arc<TransferRow>>,
 }
 
 /// Our calls of a peer, as they outlive the program.
@@ -162,6 +165,10 @@ pub enum PairChange {
     Calls(Calls),
     /// Write the moments at which either direction began a new count.
     Renewals(Vec<UnixMs>),
+    /// Write a transfer of files.
+    Transfer(u64, Arc<TransferRow>),
+    /// Delete a transfer of files.
+    EndTransfer(u64),
     /// Delete everything of the pair.
     Forget,
 }
@@ -221,6 +228,12 @@ impl Pair {
             }
             PairChange::Calls(calls) => self.calls = calls,
             PairChange::Renewals(moments) => self.renewals = moments,
+            PairChange::Transfer(number, row) => {
+                self.transfers.insert(number, row);
+            }
+            PairChange::EndTransfer(number) => {
+                self.transfers.remove(&number);
+            }
             PairChange::Forget => *self = Self::default(),
         }
     }

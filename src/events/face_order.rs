@@ -72,8 +72,8 @@ impl Taking {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum FaceOrder {
     /// It is such a face; a receiver or one that asks takes such messages, a prompt is shown at
-    /// most so many earlier ones.
-    Role { role: FaceRole, taking: Taking, leaves: Leaves, past: Option<usize> },
+    /// most so many earlier ones, and the paths of its user begin in a folder.
+    Role { role: FaceRole, taking: Taking, leaves: Leaves, past: Option<usize>, folder: Option<String> },
     /// A line of a person, who can be asked about it where it was begun at a prompt.
     Line { text: String, begun: Option<(LineStart, Echo)> },
     /// Every message up to this number was shown; by a receiver, this one.
@@ -106,6 +106,7 @@ struct Object {
     taker: Option<Taker>,
     leaves: Option<LeavesWord>,
     past: Option<usize>,
+    folder: Option<String>,
     line: Option<String>,
     begun: Option<Begun>,
     echo: Option<EchoWord>,
@@ -198,11 +199,11 @@ pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
     let object: Object = serde_json::from_slice(line).ok().filter(|_| is_object)?;
     let id = object.id.clone();
     let order = match object {
-        Object { face: Some(role), from, count, taker, leaves, past, .. } => {
+        Object { face: Some(role), from, count, taker, leaves, past, folder, .. } => {
             let from = from.map(|from| from.parse()).transpose().ok()?;
             let leaves = leaves.map_or(Leaves::Texts, |LeavesWord::Nothing| Leaves::Nothing);
             let taking = Taking { from, count, taker: taker.unwrap_or_default() };
-            FaceOrder::Role { role, taking, leaves, past }
+            FaceOrder::Role { role, taking, leaves, past, folder }
         }
         Object { line: Some(text), begun, echo, .. } => {
             let echo = if let Some(EchoWord::Message) = echo { Echo::Message } else { Echo::Line };

@@ -260,8 +260,11 @@ impl ServedFace {
         let face = self.face;
         let mut answer = |input: Input<'_>| FaceTaker { app: &mut *app, face }.answer(id.clone(), input);
         match order {
-            FaceOrder::Role { role, taking, leaves, past: most } => {
+            FaceOrder::Role { role, taking, leaves, past: most, folder } => {
                 app.set_leaves(face, leaves);
+                if let Some(folder) = folder {
+                    app.set_folder(face, folder);
+                }
                 self.leaves = leaves;
                 let taken = app.sink().set_role(face, role, taking);
                 // An editor knows the names in the messages before it shows them.

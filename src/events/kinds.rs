@@ -1,7 +1,7 @@
 //! Kinds of warnings and errors, as programs read them: those of `docs/EVENTS.md`, and no other.
 
 /// Every kind.
-const KINDS: [&str; 48] = [
+const KINDS: [&str; 49] = [
     "unknown_key",
     "key_changed",
     "wrong_key",
@@ -49,6 +49,7 @@ const KINDS: [&str; 48] = [
     "two_places",
     "key",
     "book",
+    "file",
     "trouble",
 ];
 

@@ -148,7 +148,7 @@ impl Actors {
         let book = book_file::read(&home);
         let damage = book.as_ref().err().map(ToString::to_string);
         let profile = UserStore::new(home, own, None);
-        let mut chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS);
+        let mut chat = profile.chat(name, book.unwrap_or_default(), limits::PEERS).transferring_files();
         chat.call_lost_peers();
         let spec = self.faces.get(actor).copied().unwrap_or_default();
         if spec.front_end == Some(FrontEnd::Json) {
@@ -192,6 +192,7 @@ impl Actors {
             return self.programs.signal(actor, signal);
         }
         self.set(actor, ActorState::Stopped(Stopped::Killed));
+        self.simulation.close_files(actor);
         self.simulation.event(actor, "killed".to_owned());
         for conn in self.simulation.links.ends_of(actor) {
             self.simulation.links.cut(conn);

@@ -18,11 +18,12 @@ use super::network::{LinkEnding, Links, Ports, Transmission, VirtualListener};
 use super::screens::Screens;
 use crate::app::error::{AppError, describe};
 use crate::app::export;
+use crate::app::file_disk::{FileDisk, Places};
 use crate::app::host::{Host, KeygenRequest};
 use crate::app::keyring::{KeyRing, StoredKey};
 use crate::app::os::bind;
 use crate::app::os::moment;
-use crate::chat::{Chat, Effect, Export, ExportError, ExportTarget, Input, Notice};
+use crate::chat::{Chat, Effect, Export, ExportError, ExportTarget, FileAnswer, FileRequest, Input, Notice};
 use crate::crypto::{Identity, Seed};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::net::process::Signals;
@@ -75,6 +76,8 @@ pub(crate) struct Simulation {
     pub(crate) folder: TempDir,
     /// What the actors keep beside the files in their homes.
     pub(crate) homes: Homes,
+    /// Files that actors send and receive.
+    files: BTreeMap<usize, FileDisk>,
     /// Text of the script: a number in it is not assigned as a port.
     script: String,
 }
@@ -117,6 +120,7 @@ impl Simulation {
             labels,
             folder,
             homes: Homes::default(),
+            files: BTreeMap::new(),
             script,
         })
     }
@@ -208,6 +212,18 @@ impl Simulation {
         let (socket, real) = bound.map_err(|error| describe(&error))?;
         self.ports.listeners.push(VirtualListener { actor, socket, listener, addr, family, real });
         Ok(addr.into())
+    }
+
+    /// Closes the files of an actor that has ended.
+    pub(crate) fn close_files(&mut self, actor: usize) {
+        self.files.remove(&actor);
+    }
+
+    /// Does what the chat of an actor asks of the disk.
+    fn perform_file(&mut self, actor: usize, request: FileRequest) -> Option<FileAnswer> {
+        let home = self.home(actor);
+        let disk = self.files.entry(actor).or_insert_with(|| FileDisk::at(Places::Below(home)));
+        if self.homes.is_full(actor) { disk.perform_on_full(request) } else { disk.perform(request) }
     }
 
     /// Takes a message out of the chat of an actor. The folder of its home stands for every other,
@@ -380,6 +396,7 @@ impl Host for SimHost<'_> {
                 simulation.homes.forget_history(actor, before);
                 return Some(Input::Committed(Ok(())));
             }
+            Effect::File(request) => return simulation.perform_file(actor, request).map(Input::File),
             // These leave no trace in a transcript.
             Effect::Hold(..)
             | Effect::Remember(_)

@@ -5,7 +5,7 @@ use super::pipe::Pipe;
 use super::{OaepSession, Output, SendError, Session};
 use crate::crypto::{Fingerprint, JobResult, Seed};
 use crate::time::{MonoMs, UnixMs};
-use crate::wire::{ByeReason, Count, PairNumber, Resume};
+use crate::wire::{ByeReason, Count, PairNumber, Resume, TransferRecord};
 
 /// Session on one of the two wires.
 pub(crate) enum AnySession {
@@ -183,6 +183,27 @@ impl AnySession {
     pub(crate) fn probe_reading(&mut self, now: MonoMs) {
         if let Self::Native(session) = self {
             session.probe_reading(now);
+        }
+    }
+
+    pub(crate) fn can_transfer_files(&self) -> bool {
+        matches!(self, Self::Native(session) if session.can_transfer_files())
+    }
+
+    pub(crate) fn send_transfer(&mut self, record: TransferRecord) -> Result<(), SendError> {
+        match self {
+            Self::Native(session) => session.send_transfer(record),
+            Self::Oaep(_) => Err(SendError::NoFiles),
+        }
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        matches!(self, Self::Native(session) if session.is_drained())
+    }
+
+    pub(crate) fn note_idle(&mut self, now: MonoMs) {
+        if let Self::Native(session) = self {
+            session.note_idle(now);
         }
     }
 

@@ -35,7 +35,7 @@ use crate::limits;
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
     ByeReason, Count, Frame, Frames, LENGTH_BYTES, PREFACE_BYTES, PairNumber, PrefaceProgress, Resume,
-    WireError,
+    TransferRecord, WireError,
 };
 pub(crate) use any::AnySession;
 use handshake::{Handshake, HandshakeInput, Step};
@@ -243,6 +243,12 @@ impl Session {
         self.write = WriteState::Drained;
     }
 
+    /// Whether the kernel has taken everything that was sent.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.write == WriteState::Drained
+    }
+
     /// Whether both sides have confirmed.
     #[must_use]
     pub fn is_established(&self) -> bool {
@@ -320,6 +326,33 @@ impl Session {
         let record = self.sender()?.skip(seq)?;
         self.outputs.extend(record);
         Ok(())
+    }
+
+    /// Whether files can be sent and received: both sides can, on a conversation.
+    #[must_use]
+    pub fn can_transfer_files(&self) -> bool {
+        matches!(&self.state, State::Transport(transport) if transport.can_transfer_files())
+    }
+
+    /// Sends a record of file transfer. Chunks are for a socket that has taken everything before,
+    /// so that a conversation does not wait for them.
+    ///
+    /// # Errors
+    /// [`SendError`] when the session is not established, or one side takes no files.
+    pub fn send_transfer(&mut self, record: TransferRecord) -> Result<(), SendError> {
+        let record = self.sender()?.send_transfer(record)?;
+        self.outputs.extend(record);
+        Ok(())
+    }
+
+    /// Takes note of a record of file transfer that brought nothing new: a peer that sends more
+    /// than [`limits::IDLE_RECORDS`] of these in a row has broken a rule.
+    pub fn note_idle(&mut self, now: MonoMs) {
+        if let State::Transport(transport) = &mut self.state
+            && let Err(reason) = transport.note_idle(now)
+        {
+            self.end_by_peer(reason);
+        }
     }
 
     /// Notes that the peer's messages up to `upto` are on disk.

@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use super::transport::seal_frame;
 use super::*;
 use crate::crypto::{Fingerprint, Identity};
-use crate::wire::{Durability, LENGTH_BYTES, Lifetime, Padding, Preface, Purpose, REKEYING, Record};
+use crate::wire::{
+    Durability, FileTransfer, LENGTH_BYTES, Lifetime, Padding, Preface, Purpose, REKEYING, Record,
+};
 
 static KEYS: LazyLock<[Identity; 2]> = LazyLock::new(|| {
     ["one", "two"].map(|name| Identity::generate(2048, &mut Seed::new([9; 32]).rng(name)).unwrap())
@@ -47,6 +49,7 @@ impl Side {
             purpose: Purpose::Chat,
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
+            file_transfer: FileTransfer::Unsupported,
             rekeying: RekeyThresholds::default(),
         }
     }

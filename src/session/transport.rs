@@ -9,8 +9,8 @@ use crate::crypto::{Fingerprint, OpenKey, PublicKey, SealKey, Seed, Split, Trans
 use crate::limits::{self, TAG_BYTES};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
-    ByeReason, Confirm, Count, Durability, Frame, LENGTH_BYTES, Lifetime, Padding, PairNumber, Purpose,
-    REKEYING, Record, Resume, WireError, begin_frame, end_frame,
+    ByeReason, Confirm, Count, Durability, FileTransfer, Frame, LENGTH_BYTES, Lifetime, Padding, PairNumber,
+    Purpose, REKEYING, Record, Resume, TransferRecord, WireError, begin_frame, end_frame,
 };
 
 /// Answers that are owed to the peer beside those for its messages: state, one of each kind, so
@@ -132,6 +132,8 @@ pub(super) struct Transport {
     lifetime: Lifetime,
     /// What we can, and once it is established what both sides can.
     durability: Durability,
+    /// The same about files.
+    file_transfer: FileTransfer,
     phase: Phase,
     outbound: OutboundNumbers,
     inbound: InboundNumbers,
@@ -170,6 +172,7 @@ impl Transport {
             purpose: config.purpose,
             lifetime: config.lifetime,
             durability: config.durability,
+            file_transfer: config.file_transfer,
             phase,
             outbound: OutboundNumbers::default(),
             inbound: InboundNumbers::default(),
@@ -228,6 +231,24 @@ impl Transport {
 
     pub(super) fn is_nonce_exhausted(&self) -> bool {
         self.nonce_exhausted
+    }
+
+    /// Whether files can be sent and received.
+    pub(super) fn can_transfer_files(&self) -> bool {
+        self.is_established() && self.file_transfer == FileTransfer::Supported
+    }
+
+    /// Seals a record of file transfer.
+    pub(super) fn send_transfer(&mut self, record: TransferRecord) -> Result<Option<Output>, SendError> {
+        if !self.can_transfer_files() {
+            return Err(SendError::NoFiles);
+        }
+        Ok(self.seal(&Record::Transfer(record)))
+    }
+
+    /// Takes note of a record of file transfer that brought nothing new.
+    pub(super) fn note_idle(&mut self, now: MonoMs) -> Result<(), CloseReason> {
+        self.idle.spend(now)
     }
 
     /// Whether messages can count for the pair.
@@ -452,8 +473,16 @@ impl Transport {
                 self.idle.spend(now)?;
                 None
             }
+            // Whether it is idle, its owner knows: [`Transport::note_idle`].
+            Record::Transfer(record) if self.can_transfer_files() => {
+                Some(Output::Event(Event::Transfer(record)))
+            }
             Record::Bye(reason) => return Err(CloseReason::Bye(reason.in_conversation())),
-            Record::Confirm(_) | Record::Data(_) | Record::End { .. } | Record::Stored { .. } => {
+            Record::Confirm(_)
+            | Record::Data(_)
+            | Record::End { .. }
+            | Record::Stored { .. }
+            | Record::Transfer(_) => {
                 return Err(CloseReason::ProtocolViolation);
             }
         };
@@ -500,6 +529,11 @@ impl Transport {
         } else if self.durability == Durability::Pair {
             self.durability = Durability::of_options(peer.options);
         }
+        if self.purpose == Purpose::Pipe {
+            self.file_transfer = FileTransfer::Unsupported;
+        } else if self.file_transfer == FileTransfer::Supported {
+            self.file_transfer = FileTransfer::of_options(peer.options);
+        }
         Event::Established { name: peer.name, options: peer.options }
     }
 
@@ -537,7 +571,10 @@ impl Transport {
 fn confirm(split: &Split, config: &SessionConfig) -> Record {
     Record::Confirm(Confirm {
         transcript: *split.transcript.as_bytes(),
-        options: config.lifetime.options() | config.durability.options() | REKEYING,
+        options: config.lifetime.options()
+            | config.durability.options()
+            | config.file_transfer.options()
+            | REKEYING,
         name: config.name.as_bytes().to_vec(),
     })
 }

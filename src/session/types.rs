@@ -4,7 +4,10 @@ use super::oaep::types::{OaepCloseReason, OaepEvent};
 use crate::crypto::{Fingerprint, HandshakeError, PublicKey, PublicKeyError, RsaJob};
 use crate::limits;
 use crate::time::UnixMs;
-use crate::wire::{ByeReason, Count, Durability, Lifetime, PairNumber, Purpose, Resume, WireError};
+use crate::wire::{
+    ByeReason, Count, Durability, FileTransfer, Lifetime, PairNumber, Purpose, Resume, TransferRecord,
+    WireError,
+};
 
 /// Configuration of one side, the same for all its sessions of one purpose.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct SessionConfig {
     /// What the numbers of messages can count for. For the pair, only where the peer can too, and
     /// never on a short-lived connection or a pipe.
     pub durability: Durability,
+    /// Whether files can be sent and received: only where the peer can too, and never on a pipe.
+    pub file_transfer: FileTransfer,
     /// When the initiator re-keys.
     pub rekeying: RekeyThresholds,
 }
@@ -121,6 +126,9 @@ pub enum Event {
         /// Highest number on disk.
         upto: PairNumber,
     },
+    /// A record of file transfer. [`Session::note_idle`](super::Session::note_idle) is owed for one
+    /// that brought nothing new.
+    Transfer(TransferRecord),
     /// The peer says that the key with this fingerprint takes the place of its own.
     NextKey(Fingerprint),
     /// An event of the raw wire only.
@@ -215,6 +223,9 @@ pub enum SendError {
     /// Messages of this connection are numbered in another way, or a `Resume` says nothing new.
     #[error("messages are not numbered that way on this connection")]
     WrongCount,
+    /// The peer's program takes no files, or the raw wire carries none.
+    #[error("no files can be sent on this connection")]
+    NoFiles,
     /// More than [`limits::MESSAGE_BYTES`].
     #[error("the message has {bytes} bytes, at most {} are sent", limits::MESSAGE_BYTES)]
     TooLong {

@@ -3,6 +3,7 @@
 
 pub(crate) mod book_file;
 mod error;
+pub mod files;
 pub(crate) mod home;
 pub(crate) mod home_archive;
 pub(crate) mod key_file;

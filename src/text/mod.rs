@@ -1,6 +1,7 @@
-//! Text of peers and users: decoding, escaping for the screen, durations, keyboard layouts,
-//! suggestions.
+//! Text of peers and users: decoding, escaping for the screen, counts of bytes, durations, keyboard
+//! layouts, suggestions.
 
+pub mod byte_count;
 pub(crate) mod cp949;
 pub mod duration;
 mod folding;

@@ -11,6 +11,7 @@ mod frame;
 mod oaep;
 mod preface;
 mod record;
+mod transfer;
 mod types;
 
 pub use durable::{Chain, Count, Epoch, PairNumber, Resume};
@@ -18,4 +19,7 @@ pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
 pub use oaep::{OaepStream, StreamStart, split_text};
 pub use preface::{PREFACE_BYTES, Preface, PrefaceProgress, SUITE, VERSION};
 pub use record::{ByeReason, Confirm, Padding, Record};
-pub use types::{Durability, Lifetime, Purpose, REKEYING, WireError};
+pub use transfer::{
+    CancelReason, DeclineReason, ManifestEntry, Offer, OfferKind, Position, TransferId, TransferRecord,
+};
+pub use types::{Durability, FileTransfer, Lifetime, Purpose, REKEYING, WireError};

@@ -1,7 +1,7 @@
 //! Records, the units inside the encryption (`docs/PROTOCOL.md`, section 5). A plaintext is type
 //! (1 byte), body length (2, big-endian), body, and padding of zeros.
 
-use super::{Resume, WireError};
+use super::{Resume, TransferRecord, WireError};
 
 /// Type and body length before every body, in bytes.
 pub(super) const HEADER_BYTES: usize = 3;
@@ -62,6 +62,8 @@ pub enum Record {
     Pong(u64),
     /// The authenticated end of a session.
     Bye(ByeReason),
+    /// A record of file transfer.
+    Transfer(TransferRecord),
     /// Re-keying: the initiator's fresh X-Wing public key.
     Rekey(Vec<u8>),
     /// Re-keying: the responder's X-Wing ciphertext; empty from the initiator. What comes behind it
@@ -149,6 +151,7 @@ impl Record {
                 out.extend_from_slice(&n.to_be_bytes());
             }
             Self::Resume(resume) => resume.write(out),
+            Self::Transfer(record) => record.write(out),
             Self::Bye(reason) => out.push(reason.number()),
             Self::NextKey(fingerprint) => out.extend_from_slice(fingerprint),
             Self::Ignorable => {}
@@ -169,6 +172,9 @@ impl Record {
     /// form; [`WireError::UnknownType`] for a type outside the range that may be ignored.
     pub fn read(plaintext: &[u8]) -> Result<Self, WireError> {
         let (number, body) = split_header(plaintext)?;
+        if let Some(record) = TransferRecord::read(number, body) {
+            return record.map(Self::Transfer);
+        }
         match number {
             1 => read_confirm(body).map(Self::Confirm),
             2 => read_text(body),
@@ -207,6 +213,7 @@ impl Record {
             Self::Bye(_) => 10,
             Self::Kept { .. } => 11,
             Self::Skip { .. } => 12,
+            Self::Transfer(record) => record.type_number(),
             Self::Rekey(_) => 32,
             Self::Rekeyed(_) => 33,
             Self::NextKey(_) => NEXT_KEY,

@@ -72,6 +72,36 @@ impl Durability {
     }
 }
 
+/// Whether files can be sent and received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FileTransfer {
+    /// They cannot.
+    #[default]
+    Unsupported,
+    /// They can, in both directions.
+    Supported,
+}
+
+impl FileTransfer {
+    /// Option bit of [`super::Confirm`] for files.
+    const FILES: u32 = 1 << 1;
+
+    /// Its option bits.
+    #[must_use]
+    pub fn options(self) -> u32 {
+        match self {
+            Self::Unsupported => 0,
+            Self::Supported => Self::FILES,
+        }
+    }
+
+    /// What option bits name.
+    #[must_use]
+    pub fn of_options(options: u32) -> Self {
+        if options & Self::FILES == 0 { Self::Unsupported } else { Self::Supported }
+    }
+}
+
 /// Option bit of [`super::Confirm`]: this side can re-key.
 pub const REKEYING: u32 = 1 << 4;
 

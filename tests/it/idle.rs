@@ -8,7 +8,7 @@ use rsachat::peers::book::{Book, ChangedBook};
 use rsachat::peers::name::Name;
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, Now, UnixMs};
-use rsachat::wire::{Durability, Lifetime, Purpose};
+use rsachat::wire::{Durability, FileTransfer, Lifetime, Purpose};
 
 use crate::support::read;
 
@@ -61,8 +61,15 @@ impl Pair {
         let chat = Chat::new(Name::parse("minji").unwrap(), Some(own), Book::new(), 8);
         let name = "junho".to_owned();
         let (key, purpose, rekeying) = (keys[1].public().clone(), Purpose::Chat, RekeyThresholds::default());
-        let config =
-            SessionConfig { key, name, purpose, lifetime, durability: Durability::Connection, rekeying };
+        let config = SessionConfig {
+            key,
+            name,
+            purpose,
+            lifetime,
+            durability: Durability::Connection,
+            file_transfer: FileTransfer::Unsupported,
+            rekeying,
+        };
         let caller = Session::new(role, config, Seed::new([2; 32]), MonoMs(0));
         let (book, calls, rows) = (Book::new(), Vec::new(), Vec::new());
         Self { chat, caller, keys, book, now: 0, suspended: 0, calls, takes: true, rows, closed: false }

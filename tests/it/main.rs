@@ -47,6 +47,7 @@ mod support;
 mod talk;
 mod test_keys;
 mod testing_doc;
+mod transfers;
 mod trust;
 mod unproven;
 mod unseen;

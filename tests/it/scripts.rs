@@ -294,6 +294,28 @@ const SEEN: &[(&str, &str)] = &[
     ("HandshakeFailed", r"! \S+ said nothing and did not finish the handshake in 10 s; "),
     ("HandshakeFailed", r"! \S+ sent no public key; "),
     ("HandshakeFailed", r"! \S+ did not continue the handshake within 60 s$"),
+    ("FileOffered", r"\* offered photos/, 2 files, 73.0 KiB to bob \(:cancel 2\)$"),
+    ("FileOffered", r"\* bob is away; notes.txt, 23 bytes is offered when you are both connected "),
+    ("FileOffers", r"\* alice offers notes.txt, 23 bytes \(:accept 1, :decline 1\)$"),
+    ("FileTaken", r"\* bob takes notes.txt$"),
+    ("FileTakenLater", r"\* alice is away; 10 comes when you are both connected$"),
+    ("FileTakenAlready", r"\* 7 is accepted already "),
+    ("FileNotTaken", r"\* declined movie.mkv from alice$"),
+    ("FileDelivered", r"\* bob has movie.mkv "),
+    ("FileReceived", r"\* received ~/inbox/notes \(2\).txt from alice "),
+    ("FileCancelled", r"\* cancelled movie.mkv with alice$"),
+    ("FileCancelled", r"! alice cancelled draft.txt: it changed since it was offered, "),
+    ("FileExpired", r"\* the offer of notes.txt has ended: nothing of it has moved for seven days "),
+    ("FileNoTransfers", r"\* no files are offered$"),
+    ("FileNotOffered", r"! nothing.txt is not offered: "),
+    ("FileRawWire", r"! the raw wire carries no files$"),
+    ("FileStopped", r"! movie.mkv has stopped: there is no room for it; "),
+    ("FileNotFinished", r"! movie.mkv from alice has stopped: no room is left in ~/inbox; "),
+    ("FileDeclined", r"! bob declined movie.mkv$"),
+    ("FileSourceFailed", r"! draft.txt was not sent: "),
+    ("FileNotAccepted", r"! notes.txt from alice is not accepted yet: there is no folder "),
+    ("FileNoSuchTransfer", r"! no offer has the number 5; "),
+    ("FileOwnOffer", r"! 7 is your own offer; "),
 ];
 /// Notices that no script can bring about, and why.
 const UNSEEN: &[(&str, &str)] = &[
@@ -332,6 +354,9 @@ const UNSEEN: &[(&str, &str)] = &[
     ("NotServed", "no process serves the homes of a script"),
     ("OutOfFds", "descriptors are the machine's"),
     ("Recording", "`--record` is an option of the prompt"),
+    ("FileSkipped", "no links are in a script"),
+    ("FileTakesNoFiles", "each program of a script takes files"),
+    ("FileNotReceived", "what an actor receives can be written"),
     ("RawAnswered", "only the tutorial's server answers what nobody can read; ours does not"),
 ];
 
@@ -353,7 +378,8 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
     let raw = of("OaepInfo").into_iter().map(|name| format!("Raw{name}"));
     let refused = of("KeyRefusal").into_iter().map(|name| format!("Refused{name}"));
     let kept = of("DeliveryInfo").into_iter().chain(of("DeliveryWarning"));
-    let nested = raw.chain(refused).chain(kept);
+    let files = of("FileInfo").into_iter().chain(of("FileWarning")).map(|name| format!("File{name}"));
+    let nested = raw.chain(refused).chain(kept).chain(files);
     let all_there_are: BTreeSet<String> = of("Info").into_iter().chain(of("Warning")).chain(nested).collect();
     let accounted: BTreeSet<String> = SEEN.iter().chain(UNSEEN).map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(accounted, all_there_are, "each notice is in SEEN or in UNSEEN");

@@ -1,9 +1,10 @@
-//! Store of messages, and the program around it, in processes of their own: killed at every system
+//! Store of messages, received files, and the program around them, in processes of their own: killed at every system
 //! call that writes, on a full disk, and twice in one home. Where the system has no tracer, or no namespace for a small disk,
 //! these tests are listed as ignored, by name.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 
+mod files;
 #[expect(clippy::unnecessary_wraps, reason = "a trial returns a result")]
 mod program;
 #[path = "../support/mod.rs"]
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
     match (arguments.next().as_deref(), arguments.next()) {
         (Some(WRITER), Some(home)) => return writer(Path::new(&home)),
         (Some(FULL), Some(home)) => return full(Path::new(&home)),
+        (Some(files::RECEIVER), Some(folder)) => return files::receiver(Path::new(&folder)),
+        (Some(files::FULL), Some(folder)) => return files::full(Path::new(&folder)),
         _ => {}
     }
     let traces = works(Command::new("strace").args(["-o", "/dev/null", "true"]));
@@ -73,6 +76,12 @@ fn main() -> ExitCode {
         .with_ignored_flag(!mounts),
         Trial::test("a_home_served_on_a_full_disk_keeps_messages_and_serves_once_there_is_room", || {
             program::opened_later(small_disk)
+        })
+        .with_ignored_flag(!mounts),
+        Trial::test("what_is_received_is_whole_or_has_no_name_wherever_its_naming_is_killed", files::named)
+            .with_ignored_flag(!traces),
+        Trial::test("what_is_received_on_a_full_disk_goes_on_once_there_is_room", || {
+            files::filled(small_disk)
         })
         .with_ignored_flag(!mounts),
         Trial::test("of_two_prompts_started_at_once_no_line_is_lost", program::two_at_once),

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use rsachat::crypto::{Identity, Seed};
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, UnixMs};
-use rsachat::wire::{ByeReason, Durability, Lifetime, Purpose};
+use rsachat::wire::{ByeReason, Durability, FileTransfer, Lifetime, Purpose};
 
 use super::{call, read};
 
@@ -68,6 +68,7 @@ impl Caller {
             purpose: Purpose::Chat,
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
+            file_transfer: FileTransfer::Unsupported,
             rekeying: RekeyThresholds::default(),
         };
         configure(&mut own);

@@ -16,7 +16,8 @@ use serde::de::DeserializeOwned;
 
 use crate::limits::EDITED_BYTES;
 
-/// Longest frame: an edited text, each byte of which JSON writes with six at most.
+/// Longest frame: an edited text, each byte of which JSON writes with six at most. What one read of
+/// a file gives is shorter.
 const FRAME_BYTES: u64 = EDITED_BYTES * 6 + 4_096;
 /// Descriptors of a frame: the standard ones of a command.
 const DESCRIPTORS: usize = 3;

@@ -26,6 +26,7 @@ use rustix::event::PollFlags;
 use serde::de::DeserializeOwned;
 
 use super::output::is_ready;
+use crate::chat::{FileAnswer, FileRequest};
 use request::Request;
 pub(crate) use request::{Candidates, Ended, VARIABLES, Values};
 pub(crate) use server::serve;
@@ -130,6 +131,12 @@ impl Broker {
         self.call(&request, &[])?.answer().map(|((), _)| ())
     }
 
+    /// Begins to read and write files of transfers.
+    pub(crate) fn files(&'static self) -> Result<BrokerFiles, String> {
+        let call = self.call(&Request::Files, &[])?;
+        call.answer().map(|((), _)| BrokerFiles(call))
+    }
+
     /// Completes a path.
     pub(crate) fn complete(&'static self, line: &str, pos: usize) -> Result<Candidates, String> {
         let request = Request::Complete { line: line.to_owned(), pos };
@@ -193,6 +200,17 @@ impl Broker {
     fn gone(&self) -> String {
         self.ended.store(true, Ordering::SeqCst);
         self.purpose.words_at_end().to_owned()
+    }
+}
+
+/// Files of transfers, at the broker.
+pub(crate) struct BrokerFiles(Call);
+
+impl BrokerFiles {
+    /// Does what is asked; the answer, if it has one.
+    pub(crate) fn perform(&self, request: &FileRequest) -> Result<Option<FileAnswer>, String> {
+        frame::send(&self.0.socket, request, &[]).map_err(|_| self.0.broker.gone())?;
+        self.0.answer().map(|(answer, _)| answer)
     }
 }
 

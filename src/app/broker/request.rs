@@ -1,5 +1,6 @@
 //! Requests to the broker. Each names what a person has typed or the command line says; what a peer
-//! has sent is in none but the variables of a command, whose names are fixed.
+//! has sent is in none but the variables of a command, whose names are fixed, and in files that are
+//! received.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,11 @@ pub(super) enum Request {
     Save { file: String, text: Vec<u8> },
     /// Answered with what the path before the cursor may become.
     Complete { line: String, pos: usize },
+    /// Answered with nothing; from then on each [`FileRequest`] on the same socket is answered with
+    /// what it gives, if that is anything.
+    ///
+    /// [`FileRequest`]: crate::chat::FileRequest
+    Files,
     /// Answered with the text.
     Edit { text: String },
     /// Answered once the process group was stopped and goes on.

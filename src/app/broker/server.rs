@@ -17,10 +17,12 @@ use super::request::{Candidates, Request, Values};
 use crate::app::error::describe;
 use crate::app::export::save;
 use crate::app::external_editor;
+use crate::app::file_disk::FileDisk;
 use crate::app::log::open_log;
 use crate::app::message_command::RunningCommand;
 use crate::app::os::named_path;
 use crate::app::output::is_ready;
+use crate::chat::FileRequest;
 use crate::net::process;
 
 /// Completion of the path before the cursor of a line.
@@ -71,6 +73,7 @@ impl Server<'_> {
             (Purpose::Prompt, Request::Complete { line, pos }) => {
                 answer(socket, &Ok::<_, String>((self.complete)(&line, pos)));
             }
+            (Purpose::Prompt, Request::Files) => serve_files(socket),
             (Purpose::Prompt, Request::Edit { text }) => {
                 let Some(terminal) = &self.terminal else { return };
                 let is_given_up = || is_ready(socket, PollFlags::IN, 0);
@@ -87,6 +90,15 @@ impl Server<'_> {
             }
             _ => {}
         }
+    }
+}
+
+/// Reads and writes files of transfers, until the process that receives and sends them has ended.
+fn serve_files(socket: &UnixStream) {
+    answer(socket, &Ok::<_, String>(()));
+    let mut disk = FileDisk::default();
+    while let Ok((request, _)) = frame::receive::<FileRequest>(socket) {
+        answer(socket, &Ok::<_, String>(disk.perform(request)));
     }
 }
 

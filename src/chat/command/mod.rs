@@ -68,6 +68,11 @@ pub enum Command {
     Save { file: String, number: usize },
     Outbox,
     OutboxDrop { name: String, number: Option<u64> },
+    SendFiles { paths: Vec<String>, to: Option<String> },
+    Files,
+    AcceptFiles { number: u32, place: Option<String> },
+    DeclineFiles { number: u32 },
+    CancelFiles { number: u32 },
     Log { to: LogTarget },
     Notify { policy: Option<NotifyPolicy> },
     Edit,
@@ -135,6 +140,9 @@ pub enum CommandError {
     /// Arguments that do not fit.
     #[error("write {}", .0.written())]
     Usage(&'static CommandSpec),
+    /// Quotes that are not closed.
+    #[error("a quotation mark is not closed; \\' is one that means itself")]
+    Quotes,
     /// A bad address.
     #[error("{0}")]
     Address(#[from] AddressError),

@@ -1,5 +1,7 @@
 //! Parser of typed lines and commands: every argument is checked before anything is done.
 
+use std::borrow::Cow;
+
 use super::habits::{Beginning, Meaning, meaning};
 use super::{
     COMMANDS, Command, CommandError, CommandSpec, HelpTopic, KNOWN_ON_RAW, KeyForm, LogTarget,
@@ -105,10 +107,10 @@ fn command(rest: &str) -> Result<ParsedLine, CommandError> {
         return text_to(arguments.trim_start());
     }
     let spec = spec_of(word)?;
-    let command = match text_command(spec, arguments.trim_start()) {
-        Some(command) => command,
-        None => word_command(spec, &words_of(spec, arguments)),
-    }?;
+    let command = text_command(spec, arguments.trim_start()).unwrap_or_else(|| {
+        let words = words_of(spec, arguments)?;
+        word_command(spec, &words.iter().map(|word| &**word).collect::<Vec<_>>())
+    })?;
     if matches!(command, Command::OutboxDrop { .. }) && named(word).is_none() {
         return Err(CommandError::Whole("outbox drop", SafeText::line(&format!("{word} drop"))));
     }
@@ -145,18 +147,26 @@ fn text_command(spec: &'static CommandSpec, argument: &str) -> Option<Result<Com
     }
 }
 
-/// Words of a command. A path may have blanks in it, also before a number.
-fn words_of<'a>(spec: &CommandSpec, arguments: &'a str) -> Vec<&'a str> {
+/// Words of a command. A path may have blanks in it, also before a number; several are quoted as in
+/// a shell.
+fn words_of<'a>(spec: &CommandSpec, arguments: &'a str) -> Result<Vec<Cow<'a, str>>, CommandError> {
     let whole = arguments.trim();
-    if spec.name != "save" || whole.is_empty() {
-        return whole.split_whitespace().collect();
-    }
-    match whole.rsplit_once(char::is_whitespace) {
-        Some((file, number)) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
-            vec![file.trim_end(), number]
+    let shell_words = |text| shell_words::split(text).map_err(|_| CommandError::Quotes);
+    Ok(match (spec.name, whole.rsplit_once(char::is_whitespace), whole.split_once(char::is_whitespace)) {
+        ("send", ..) => shell_words(whole)?.into_iter().map(Cow::Owned).collect(),
+        ("accept", _, Some((number, place))) => {
+            let place = match <[String; 1]>::try_from(shell_words(place)?) {
+                Ok([place]) => Cow::Owned(place),
+                Err(_) => Cow::Borrowed(place.trim_start()),
+            };
+            vec![Cow::Borrowed(number), place]
         }
-        _ => vec![whole],
-    }
+        ("save", Some((file, number)), _) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
+            vec![Cow::Borrowed(file.trim_end()), Cow::Borrowed(number)]
+        }
+        ("save", ..) if !whole.is_empty() => vec![Cow::Borrowed(whole)],
+        _ => whole.split_whitespace().map(Cow::Borrowed).collect(),
+    })
 }
 
 /// Commands that take words.
@@ -201,6 +211,14 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("save", [file, number]) if !file.is_empty() => {
             Command::Save { file: owned(file), number: from_last(number, usage)? }
         }
+        ("send", words) => return send(words, usage),
+        ("files", []) => Command::Files,
+        ("accept", [number, place @ ..]) if place.len() < 2 => {
+            let place = place.first().map(owned).filter(|place| !place.is_empty());
+            Command::AcceptFiles { number: number.parse().map_err(|_| usage())?, place }
+        }
+        ("decline", [number]) => Command::DeclineFiles { number: number.parse().map_err(|_| usage())? },
+        ("cancel", [number]) => Command::CancelFiles { number: number.parse().map_err(|_| usage())? },
         ("outbox", []) => Command::Outbox,
         ("outbox", ["drop", name]) => Command::OutboxDrop { name: owned(name), number: None },
         ("outbox", ["drop", name, number]) => {
@@ -234,6 +252,20 @@ fn log(argument: &str) -> LogTarget {
         "off" => LogTarget::Off,
         file => LogTarget::File(file.to_owned()),
     }
+}
+
+/// Arguments of `:send`.
+fn send(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
+    let (mut paths, mut to) = (Vec::new(), None);
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        match word {
+            "--to" => to = Some(words.next().ok_or_else(&usage)?.to_owned()),
+            "" => return Err(usage()),
+            _ => paths.push(word.to_owned()),
+        }
+    }
+    if paths.is_empty() { Err(usage()) } else { Ok(Command::SendFiles { paths, to }) }
 }
 
 /// Number of a message, counted from the last, which is 1.
@@ -528,6 +560,33 @@ mod tests {
         {
             assert!(error(line).starts_with("write :"), "{line}");
         }
+        let send = |line| match parse_line(line) {
+            Ok(ParsedLine::Command(Command::SendFiles { paths, to })) => (paths.join("|"), to),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            send(r#":send a "b c" 'd' --to bob e\ f"#),
+            ("a|b c|d|e f".to_owned(), Some("bob".to_owned()))
+        );
+        assert_eq!(error(":send 'a"), "a quotation mark is not closed; \\' is one that means itself");
+        for line in [":send", ":send --to bob", ":send a --to", ":send ''"] {
+            assert_eq!(error(line), "write :send FILE|DIR… [--to NAME]", "{line}");
+        }
+        let accept = |line: &str| match parse_line(line) {
+            Ok(ParsedLine::Command(Command::AcceptFiles { number, place })) => (number, place),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(accept(":accept 3"), (3, None));
+        for (place, meant) in
+            [("a  b", "a  b"), ("'a  b'", "a  b"), (r"a\ b", "a b"), ("받은 것/", "받은 것/")]
+        {
+            let line = format!(":accept 3  {place} ");
+            assert_eq!(accept(&line), (3, Some(meant.to_owned())));
+        }
+        // A program gives each path as it is.
+        let words = |words: [&str; 3]| command_of("send", &words.map(str::to_owned));
+        let paths = vec!["it's".to_owned(), "a b".to_owned(), "c".to_owned()];
+        assert_eq!(words(["it's", "a b", "c"]), Ok(Command::SendFiles { paths, to: None }));
         let words = |words: [&str; 2]| command_of("save", &words.map(str::to_owned));
         assert_eq!(words(["a 1", "2"]), Ok(Command::Save { file: "a 1".to_owned(), number: 2 }));
         assert_eq!(words(["a", "b"]), words(["", "1"]));

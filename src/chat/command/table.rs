@@ -53,7 +53,7 @@ const fn spec(
 }
 
 /// Every command, in the order of `:help`.
-pub const COMMANDS: [CommandSpec; 30] = [
+pub const COMMANDS: [CommandSpec; 35] = [
     spec(
         "listen",
         "[ADDR] [--known|--anybody] [--wire oaep] [-4|-6]",
@@ -220,6 +220,32 @@ pub const COMMANDS: [CommandSpec; 30] = [
         "end a conversation",
         Completion::Peers,
         "A lost peer is not called again either.",
+    ),
+    spec(
+        "send",
+        "FILE|DIR… [--to NAME]",
+        "offer files or folders to the peer",
+        Completion::Files,
+        "Nothing is sent before the peer accepts. An offer waits for a peer that is away, and outlives this program; it \
+         ends when nothing of it has moved for seven days. :cancel takes it back. Write a path with blanks in quotes. \
+         Links and special files in a folder are not sent.",
+    ),
+    spec("files", "", "list the files that are offered and on their way", Completion::Nothing, ""),
+    spec(
+        "accept",
+        "N [PATH]",
+        "take what a peer offers",
+        Completion::Nothing,
+        "PATH is a folder to put it into, or a new name. Without it, files go to your folder for downloads. Nothing is \
+         ever overwritten: a second name.txt becomes name (2).txt.",
+    ),
+    spec("decline", "N", "refuse what a peer offers", Completion::Nothing, ""),
+    spec(
+        "cancel",
+        "N",
+        "end a transfer, or take back an offer",
+        Completion::Nothing,
+        "What was received of it is removed.",
     ),
     spec("nick", "NAME", "change the name that you give to new peers", Completion::Nothing, ""),
     spec(

@@ -6,6 +6,7 @@
 mod close_reason;
 mod delivery;
 mod export;
+mod files;
 mod listener;
 mod questions;
 mod recording_class;
@@ -201,6 +202,7 @@ impl Info {
             ),
             Self::Oaep(info) => info.describe(),
             Self::Delivery(info) => info.describe(delivery::AT_PROMPT),
+            Self::File(info) => info.describe(),
         }
     }
 }
@@ -320,6 +322,7 @@ impl Warning {
             Self::AddressFailed { warning } => warning.describe(),
             Self::Refused(refusal) => refusal.describe(),
             Self::Delivery(warning) => warning.describe(delivery::AT_PROMPT),
+            Self::File(warning) => warning.describe(),
             Self::Book { why } => {
                 (Omitted, "book", format!("{why}; nobody is accepted until it is repaired"))
             }

@@ -28,6 +28,7 @@ impl Chat {
         let Some(mut conversation) = self.conversations.remove(conn) else { return };
         self.seats.leave(conn);
         self.leave_pair(&conversation, &reason);
+        self.transfers.interrupt(conn);
         self.counters.roster += 1;
         self.effects.push(Effect::Close(conn));
         if conversation.peer.is_none()

@@ -51,6 +51,11 @@ impl Chat {
             Command::Show { number } => self.show_message(number),
             Command::Copy { number } => self.export(ExportTarget::Clipboard, number),
             Command::Save { file, number } => self.export(ExportTarget::File(file), number),
+            Command::SendFiles { paths, to } => self.send_files(paths, to.as_deref()),
+            Command::Files => self.show_files(),
+            Command::AcceptFiles { number, place } => self.accept_files(number, place),
+            Command::DeclineFiles { number } => self.decline_files(number),
+            Command::CancelFiles { number } => self.cancel_files(number),
             Command::Log { to } => self.set_log(to),
             Command::Notify { policy } => self.set_or_show_notify(policy),
             // A front end with an editor performs this command itself.

@@ -37,6 +37,7 @@ impl Chat {
             .collect();
         self.account.keep_messages();
         self.kept = Some(kept);
+        self.restore_transfers();
         self.forget_old_history();
         self.expire_kept();
         self.call_standing();
@@ -261,6 +262,8 @@ impl Chat {
                 AfterCommit::Give(held) => {
                     self.effects.push(Effect::Give { held, record: ExposureRecord::Failed });
                 }
+                // The next start does not know of it.
+                AfterCommit::OpenTarget(number) => self.open_target(number),
                 AfterCommit::Remembered => is_forgotten = true,
                 AfterCommit::ToAll(text) => self.show_to_all(text.without_kept()),
             }
@@ -322,6 +325,7 @@ impl Chat {
                     session.ack(Count::Pair(shown));
                 });
             }
+            AfterCommit::OpenTarget(number) => self.open_target(number),
             AfterCommit::TakenBack { face, peer, withdrawals } => self.in_face(face, |chat| {
                 chat.tell_taken_back(peer, &withdrawals, WithdrawalReason::Asked);
             }),

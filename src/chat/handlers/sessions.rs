@@ -136,6 +136,8 @@ impl Chat {
         self.end_waits();
         self.hint_at_not_chosen();
         self.forget_due_history();
+        self.report_all_written();
+        self.end_expired_offers();
         self.effects.handle_timeout(now);
         if let Some(StrangerCounts { joined, left }) = self.stranger_rows.take_due(now) {
             self.effects.info(Info::Strangers { joined, left });
@@ -211,6 +213,7 @@ impl Chat {
             Event::Skipped(number) => self.handle_skipped(conn, number),
             Event::Kept { upto } => self.handle_kept(conn, upto),
             Event::NextKey(next) => self.show_next_key(conn, next),
+            Event::Transfer(record) => self.handle_transfer_record(conn, record),
             Event::Oaep(event) => self.handle_oaep_event(conn, event),
             Event::Closed(reason) => self.handle_closed(conn, reason),
         }
@@ -304,6 +307,7 @@ impl Chat {
         self.show_arrival(conn, rows);
         self.names.claim(fingerprint, &claimed);
         self.set_peer(conn, &name, PeerId::Key(fingerprint), trust_level);
+        self.offer_again(conn);
     }
 
     /// Shows that a peer joins, unless too many do that nobody chose: then it is counted, and shown

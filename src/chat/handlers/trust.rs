@@ -496,6 +496,12 @@ impl Chat {
         self.change_book(changes, ChangeReply::Chosen { name: name.to_string(), fingerprint });
     }
 
+    /// Whether the user has chosen a peer, also where that is not on disk yet.
+    pub(crate) fn has_chosen(&self, peer: Fingerprint) -> bool {
+        let is_reply = |reply: &ChangeReply| matches!(reply, ChangeReply::Chosen { fingerprint, .. } if *fingerprint == peer);
+        self.is_chosen(PeerId::Key(peer)) || self.book_changes.iter().any(|(_, reply)| is_reply(reply))
+    }
+
     /// Shows the peer with the trust that the book has now, and returns it.
     pub(super) fn update_trust_level(&mut self, fingerprint: Fingerprint) -> TrustLevel {
         let trust = self.book.by_fingerprint(&fingerprint).map(|peer| peer.trust);

@@ -170,6 +170,11 @@ fn tell(event: &OutputEvent, id: Option<&Id>) {
     let _ = print(&event.to_json(unix_ms(), id));
 }
 
+/// Folder in which relative paths begin.
+fn folder() -> Option<String> {
+    std::env::current_dir().ok()?.into_os_string().into_string().ok()
+}
+
 enum FaceInput {
     Editor(Terminal),
     /// Lines that nobody edits, until they end; whether they are orders of a program.
@@ -198,7 +203,7 @@ impl AttachedFace {
             // As at a prompt that has the home open, what is piped in begins with nothing said.
             let is_piped = !matches!(self.input, FaceInput::Editor(_)) && !io::stdin().is_terminal();
             let past = is_piped.then_some(0);
-            client.order(&json!({ "face": "prompt", "past": past }));
+            client.order(&json!({ "face": "prompt", "past": past, "folder": folder() }));
             let what = if client.is_passing() {
                 "sends what this home keeps; this prompt goes on when that has ended"
             } else {
@@ -209,7 +214,7 @@ impl AttachedFace {
             screen.effects_done();
         }
         if let FaceOutput::Relayed = self.output {
-            client.order(&json!({ "face": "program" }));
+            client.order(&json!({ "face": "program", "folder": folder() }));
         }
         for (command, arguments) in args.orders() {
             client.order(&json!({ "command": command, "arguments": arguments }));

@@ -24,7 +24,7 @@ use crate::peers::book::{Book, Trust};
 use crate::session::{CloseReason, Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use crate::text::safe::SafeText;
 use crate::time::MonoMs;
-use crate::wire::{ByeReason, Durability, Lifetime, Purpose, WireError};
+use crate::wire::{ByeReason, Durability, FileTransfer, Lifetime, Purpose, WireError};
 
 /// Bytes of a foreign protocol that are shown.
 const SHOWN_BYTES: usize = 80;
@@ -424,6 +424,7 @@ impl Probe<'_> {
                 // So that nobody is shown there as connected.
                 lifetime: Lifetime::Short,
                 durability: Durability::Connection,
+                file_transfer: FileTransfer::Unsupported,
                 rekeying: RekeyThresholds::default(),
             };
             self.session = Some(Session::new(Role::Initiator, config, seed(), now));

@@ -142,7 +142,7 @@ fn try_start(
     };
     net.set_max_links(capacity + limits::UNAUTHENTICATED_CONNECTIONS);
     let damage = book.as_ref().err().map(ToString::to_string);
-    let mut chat = profile.chat(own_name, book.unwrap_or_default(), capacity);
+    let mut chat = profile.chat(own_name, book.unwrap_or_default(), capacity).transferring_files();
     chat.set_callers(config.callers);
     if !is_attended {
         chat.set_first_caller(FirstCaller::Nobody);

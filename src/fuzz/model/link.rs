@@ -9,7 +9,7 @@ use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::session::{CloseReason, Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use crate::time::MonoMs;
-use crate::wire::{ByeReason, Durability, Lifetime, Purpose};
+use crate::wire::{ByeReason, Durability, FileTransfer, Lifetime, Purpose};
 
 use super::act::{self, Caller};
 
@@ -58,7 +58,15 @@ impl Link {
         let rekeying = RekeyThresholds::default();
         let session = Session::new(
             role,
-            SessionConfig { key, name, purpose, lifetime, durability: Durability::Connection, rekeying },
+            SessionConfig {
+                key,
+                name,
+                purpose,
+                lifetime,
+                durability: Durability::Connection,
+                file_transfer: FileTransfer::Unsupported,
+                rekeying,
+            },
             seed,
             now,
         );

@@ -13,6 +13,7 @@ mod spare;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod transfer_rows;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -380,7 +381,7 @@ pub(crate) fn takes_room(changes: &[StoreChange], history: &[HistoryEntry]) -> b
 
 fn is_addition(change: &PairChange) -> bool {
     match change {
-        PairChange::Queue(..) | PairChange::Receive(..) => true,
+        PairChange::Queue(..) | PairChange::Receive(..) | PairChange::Transfer(..) => true,
         PairChange::Rewrite(..)
         | PairChange::Outbound(_)
         | PairChange::Inbound(_)
@@ -389,6 +390,7 @@ fn is_addition(change: &PairChange) -> bool {
         | PairChange::Expose(..)
         | PairChange::Calls(_)
         | PairChange::Renewals(_)
+        | PairChange::EndTransfer(_)
         | PairChange::Forget => false,
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::delivery::TransferRow;
 use crate::delivery::{
     Chain, Content, Direction, Epoch, Exposure, HistoryRow, Inbound, InboxRow, Outbound, OutboxRow,
 };
@@ -61,7 +63,7 @@ pub(crate) fn read_and_write_any(data: &[u8]) {
         }
     }
     let Some((kind, value)) = data.split_first() else { return };
-    match kind % 8 {
+    match kind % 9 {
         0 => check::<Outbound>(value),
         1 => check::<Inbound>(value),
         2 => check::<OutboxRow>(value),
@@ -69,6 +71,7 @@ pub(crate) fn read_and_write_any(data: &[u8]) {
         4 => check::<Vec<UnixMs>>(value),
         5 => check::<()>(value),
         6 => check::<HistoryRow>(value),
+        7 => check::<TransferRow>(value),
         _ => check::<Vec<HistoryRow>>(value),
     }
 }
@@ -77,21 +80,21 @@ pub(crate) fn read_and_write_any(data: &[u8]) {
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*head)
     }
 
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         self.array().map(|[byte]| byte)
     }
 
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
 
-    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(super) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(head)

@@ -4,7 +4,7 @@ use std::io;
 
 use rand::TryRng as _;
 use rand::rngs::SysRng;
-use redb::{ReadTransaction, ReadableTable as _, Table, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable as _, Table, TableDefinition, TableError, WriteTransaction};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
@@ -64,7 +64,12 @@ impl<const N: usize> SealedTable<N> {
         key: &StoreKey,
         mut each: impl FnMut(&[u8; N], V),
     ) -> Result<(), Failure> {
-        for row in transaction.open_table(self.definition())?.iter()? {
+        let table = match transaction.open_table(self.definition()) {
+            // A store that was made before there was such a table.
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            table => table?,
+        };
+        for row in table.iter()? {
             let (at, sealed) = row?;
             each(at.value(), self.value(key, at.value(), sealed.value())?);
         }

@@ -1,5 +1,7 @@
 //! Tables of a store in a database of redb, with sealed values (`docs/STORE.md`).
 
+use std::sync::Arc;
+
 use redb::{
     Builder, CompactionError, Database, ReadTransaction, ReadableDatabase as _, ReadableTable,
     StorageBackend, TableDefinition, WriteTransaction,
@@ -19,6 +21,7 @@ const IN: SealedTable<32> = SealedTable("in");
 const INBOX: SealedTable<40> = SealedTable("inbox");
 const CALLS: SealedTable<32> = SealedTable("calls");
 const RENEWALS: SealedTable<32> = SealedTable("renewals");
+const TRANSFERS: SealedTable<40> = SealedTable("transfers");
 
 /// Version of the format, under [`FORMAT_KEY`].
 const FORMAT: u32 = 1;
@@ -67,7 +70,7 @@ impl Tables {
             for table in [OUT, IN, CALLS, RENEWALS] {
                 table.writable(&transaction)?;
             }
-            for table in [OUTBOX, INBOX] {
+            for table in [OUTBOX, INBOX, TRANSFERS] {
                 table.writable(&transaction)?;
             }
             transaction.commit()?;
@@ -178,6 +181,10 @@ impl Tables {
             RENEWALS.read(&transaction, key, |peer, moments| {
                 pairs.entry(Fingerprint::from_bytes(*peer)).or_default().renewals = moments;
             })?;
+            TRANSFERS.read(&transaction, key, |at, row| {
+                let (peer, number) = split_message_key(at);
+                pairs.entry(peer).or_default().transfers.insert(number, Arc::new(row));
+            })?;
             Ok(pairs)
         })
     }
@@ -193,6 +200,7 @@ impl Tables {
             let (mut out, mut outbox) = (OUT.writable(transaction)?, OUTBOX.writable(transaction)?);
             let (mut inbound, mut inbox) = (IN.writable(transaction)?, INBOX.writable(transaction)?);
             let (mut calls, mut renewals) = (CALLS.writable(transaction)?, RENEWALS.writable(transaction)?);
+            let mut transfers = TRANSFERS.writable(transaction)?;
             for StoreChange { peer, change } in changes {
                 match change {
                     PairChange::Outbound(state) => out.put(key, peer.as_bytes(), state)?,
@@ -208,7 +216,12 @@ impl Tables {
                     PairChange::Calls(Calls::Stand) => calls.put(key, peer.as_bytes(), &())?,
                     PairChange::Calls(Calls::Ended) => calls.remove(peer.as_bytes())?,
                     PairChange::Renewals(moments) => renewals.put(key, peer.as_bytes(), moments)?,
+                    PairChange::Transfer(number, row) => {
+                        transfers.put(key, &message_key(peer, *number), &**row)?;
+                    }
+                    PairChange::EndTransfer(number) => transfers.remove(&message_key(peer, *number))?,
                     PairChange::Forget => {
+                        transfers.remove_all_of(peer)?;
                         calls.remove(peer.as_bytes())?;
                         renewals.remove(peer.as_bytes())?;
                         out.remove(peer.as_bytes())?;

@@ -10,7 +10,7 @@ use rsachat::session::{
     CloseReason, Event, Output as SessionOutput, RekeyThresholds, Role, Session, SessionConfig,
 };
 use rsachat::time::MonoMs;
-use rsachat::wire::{ByeReason, Durability, Lifetime, Purpose};
+use rsachat::wire::{ByeReason, Durability, FileTransfer, Lifetime, Purpose};
 
 use super::{noise, nowhere, pair};
 use crate::support::{Home, Output, PATIENCE, Process, eventually, file_with, read, socket};
@@ -122,8 +122,15 @@ fn listens_and_counts() -> (String, std::thread::JoinHandle<(u64, usize)>) {
         let identity = Identity::from_pem(&read("tests/keys/test-2.pem"), None).unwrap();
         let (name, purpose, lifetime) = ("준호".to_owned(), Purpose::Pipe, Lifetime::Lasting);
         let (key, rekeying) = (identity.public().clone(), RekeyThresholds::default());
-        let own =
-            SessionConfig { key, name, purpose, lifetime, durability: Durability::Connection, rekeying };
+        let own = SessionConfig {
+            key,
+            name,
+            purpose,
+            lifetime,
+            durability: Durability::Connection,
+            file_transfer: FileTransfer::Unsupported,
+            rekeying,
+        };
         let mut session = Session::new(Role::Responder, own, Seed::new([7; 32]), MonoMs(0));
         let mut buffer = vec![0; 1 << 20];
         while !session.is_established() {

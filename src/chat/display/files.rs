@@ -1,0 +1,124 @@
+//! Sentences about file transfer.
+
+use super::RecordingClass;
+use super::RecordingClass::{AnyRows, RowsAbout};
+use crate::chat::notice::{FileInfo, FileWarning, OfferTime, OfferedFiles};
+use crate::text::byte_count::words as size;
+use crate::text::safe::SafeText;
+use crate::wire::{CancelReason, DeclineReason, OfferKind};
+
+impl FileInfo {
+    pub(crate) fn describe(&self) -> (RecordingClass<'_>, String) {
+        match self {
+            Self::Offered { to, number, what, when: OfferTime::Now } => {
+                (AnyRows, format!("offered {} to {to} (:cancel {number})", said(what)))
+            }
+            Self::Offered { to, number, what, when: OfferTime::Later } => (
+                AnyRows,
+                format!(
+                    "{to} is away; {} is offered when you are both connected (:cancel {number})",
+                    said(what)
+                ),
+            ),
+            Self::Offers { from, number, what } => (
+                RowsAbout(from),
+                format!("{from} offers {} (:accept {number}, :decline {number})", said(what)),
+            ),
+            Self::Taken { by, file, .. } => (AnyRows, format!("{by} takes {file}")),
+            Self::TakenLater { from, number } => {
+                (AnyRows, format!("{from} is away; {number} comes when you are both connected"))
+            }
+            Self::TakenAlready { number } => (AnyRows, format!("{number} is accepted already (:files)")),
+            Self::NotTaken { from, file, .. } => (AnyRows, format!("declined {file} from {from}")),
+            Self::Delivered { to, file, bytes, .. } => {
+                (AnyRows, format!("{to} has {file} ({})", size(*bytes)))
+            }
+            Self::Received { from, path, bytes, .. } => {
+                let path = SafeText::line(path);
+                (AnyRows, format!("received {path} from {from} ({})", size(*bytes)))
+            }
+            Self::Cancelled { with, file, .. } => (AnyRows, format!("cancelled {file} with {with}")),
+            Self::Expired { with, file, .. } => (
+                AnyRows,
+                format!("the offer of {file} has ended: nothing of it has moved for seven days ({with})"),
+            ),
+            Self::NoTransfers => (AnyRows, "no files are offered".to_owned()),
+        }
+    }
+}
+
+/// What is offered, with its size.
+fn said(what: &OfferedFiles) -> String {
+    match what.kind {
+        OfferKind::File => format!("{}, {}", what.name, size(what.bytes)),
+        OfferKind::Folder if what.entries == 1 => format!("{}/, 1 file, {}", what.name, size(what.bytes)),
+        OfferKind::Folder => format!("{}/, {} files, {}", what.name, what.entries, size(what.bytes)),
+    }
+}
+
+impl FileWarning {
+    pub(crate) fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
+        match self {
+            Self::NotOffered { file, why } => {
+                (AnyRows, "file", format!("{} is not offered: {why}", SafeText::line(file)))
+            }
+            Self::Skipped { file, skipped } => {
+                (AnyRows, "file", format!("{skipped} links and special files in {file} are not sent"))
+            }
+            Self::RawWire => (AnyRows, "file", "the raw wire carries no files".to_owned()),
+            Self::TakesNoFiles { name } => {
+                (RowsAbout(name), "file", format!("{name}'s program takes no files; nothing was offered"))
+            }
+            Self::Declined { by, file, reason, .. } => {
+                (RowsAbout(by), "file", format!("{by} declined {file}{}", decline_reason(*reason)))
+            }
+            Self::Cancelled { by, file, reason, .. } => {
+                (RowsAbout(by), "file", format!("{by} cancelled {file}{}", cancel_reason(*reason)))
+            }
+            Self::Stopped { by, number, file, reason } => (
+                RowsAbout(by),
+                "file",
+                format!(
+                    "{file} has stopped{}; it goes on when {by} accepts it again (:cancel {number})",
+                    cancel_reason(*reason)
+                ),
+            ),
+            Self::NotFinished { from, number, file, why } => {
+                (RowsAbout(from), "file", format!("{file} from {from} has stopped: {why} (:accept {number})"))
+            }
+            Self::SourceFailed { file, why, .. } => (AnyRows, "file", format!("{file} was not sent: {why}")),
+            Self::NotReceived { from, file, why, .. } => {
+                (RowsAbout(from), "file", format!("{file} from {from} was not received: {why}"))
+            }
+            Self::NotAccepted { from, file, why, .. } => {
+                (RowsAbout(from), "file", format!("{file} from {from} is not accepted yet: {why}"))
+            }
+            Self::NoSuchTransfer { number } => {
+                (AnyRows, "trouble", format!("no offer has the number {number}; :files lists them"))
+            }
+            Self::OwnOffer { number } => {
+                (AnyRows, "trouble", format!("{number} is your own offer; :cancel {number} takes it back"))
+            }
+        }
+    }
+}
+
+fn decline_reason(reason: DeclineReason) -> &'static str {
+    match reason {
+        DeclineReason::Unwanted | DeclineReason::Other(_) => "",
+        DeclineReason::TooLarge => ": it is larger than is taken there",
+        DeclineReason::NoRoom => ": there is no room for it",
+        DeclineReason::Expired => ": it is no longer known there",
+        DeclineReason::CannotWrite => ": it cannot be written there",
+    }
+}
+
+fn cancel_reason(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::User | CancelReason::Other(_) => "",
+        CancelReason::SourceChanged => ": it changed since it was offered, or can no longer be read",
+        CancelReason::Damaged => ": what arrived was not what was sent",
+        CancelReason::NoRoom => ": there is no room for it",
+        CancelReason::CannotWrite => ": it cannot be written there",
+    }
+}

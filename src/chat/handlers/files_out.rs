@@ -1,0 +1,210 @@
+//! File transfer, what we send: `:send`, and the pump that reads the source and fills the socket.
+
+use crate::chat::Chat;
+use crate::chat::file_io::{FileRequest, OfferedSource, TransferNumber};
+use crate::chat::io::Effect;
+use crate::chat::notice::{FileInfo, FileWarning, Info, OfferTime, OfferedFiles, Warning};
+use crate::chat::transfers::{OutgoingFile, Transfer, TransferSide};
+use crate::chat::types::PeerId;
+use crate::crypto::Fingerprint;
+use crate::delivery::Hashed;
+use crate::ids::ConnId;
+use crate::limits::MANIFEST_PARTS;
+use crate::session::AnySession;
+use crate::transfer::{FileName, Outgoing};
+use crate::wire::{CancelReason, Position, TransferId, TransferRecord};
+
+impl Chat {
+    /// `:send FILE|DIR… [--to NAME]`
+    pub(crate) fn send_files(&mut self, paths: Vec<String>, to: Option<&str>) {
+        let peer = match to {
+            Some(name) => {
+                let Some((_, peer)) = self.find(name) else {
+                    self.conversations.face_mut().refused_lines += 1;
+                    return;
+                };
+                Some(peer)
+            }
+            None => self.conversations.addressed_peer(),
+        };
+        let peer = match peer {
+            Some(PeerId::Key(peer)) => peer,
+            Some(PeerId::Conn(_)) => {
+                return self.refuse_line(Warning::File(FileWarning::RawWire));
+            }
+            None => return self.refuse_line(Warning::NobodyAddressed),
+        };
+        self.keep_chosen(PeerId::Key(peer));
+        for path in paths {
+            let number = self.transfers.next_number();
+            let face = self.conversations.current_face();
+            let path = self.conversations.face().path(path);
+            self.effects.push(Effect::File(FileRequest::Examine { number, face, peer, path }));
+        }
+    }
+
+    /// Takes what the host has found at a path: it is offered, now or when the peer is there.
+    pub(crate) fn handle_examined(
+        &mut self,
+        number: TransferNumber,
+        peer: Fingerprint,
+        path: &str,
+        examined: Result<OfferedSource, String>,
+    ) {
+        let source = match examined {
+            Ok(source) => source,
+            Err(why) => {
+                let file = path.to_owned();
+                return self.refuse_line(Warning::File(FileWarning::NotOffered { file, why }));
+            }
+        };
+        let offer = source.offer;
+        let name = FileName::of_peer(&offer.name);
+        let conn = self.conn_for_files(peer);
+        let is_connected = self.conversations.open_with(PeerId::Key(peer)).is_some();
+        let to = self.name_of_key(peer);
+        if is_connected && conn.is_none() {
+            self.effects.push(Effect::File(FileRequest::CloseSource { number }));
+            return self.refuse_line(Warning::File(FileWarning::TakesNoFiles { name: to }));
+        }
+        if source.skipped > 0 {
+            let (file, skipped) = (name.clone(), source.skipped);
+            self.effects.warn(Warning::File(FileWarning::Skipped { file, skipped }));
+        }
+        let (what, when) =
+            (OfferedFiles::of(&offer), if conn.is_some() { OfferTime::Now } else { OfferTime::Later });
+        self.effects.info(Info::File(FileInfo::Offered { to, number, what, when }));
+        let (transfer, hashed) = (Outgoing::new(offer.clone()), Hashed::default());
+        let (path, identity) = (source.path, source.identity);
+        let file = OutgoingFile { transfer, path, identity, listed: None, hashed, reading: 0 };
+        let (active, side) = (self.now.unix, TransferSide::Outgoing(file));
+        self.transfers.insert(number, Transfer { peer, name, active, conn: None, side });
+        self.keep_transfer(number);
+        if let Some(conn) = conn {
+            self.send_transfer(conn, TransferRecord::Offer(offer));
+        }
+    }
+
+    /// Repeats every offer to a peer who has come.
+    pub(crate) fn offer_again(&mut self, conn: ConnId) {
+        let Some(PeerId::Key(peer)) = self.conversations.peer_of(conn).map(|peer| peer.id) else { return };
+        if self.conn_for_files(peer) != Some(conn) {
+            return;
+        }
+        self.end_expired_offers();
+        let offers: Vec<_> = self
+            .transfers
+            .iter()
+            .filter(|(_, transfer)| transfer.peer == peer)
+            .filter_map(|(_, transfer)| match &transfer.side {
+                TransferSide::Outgoing(file) => Some(file.transfer.offer().clone()),
+                TransferSide::Incoming(_) => None,
+            })
+            .collect();
+        for offer in offers {
+            self.send_transfer(conn, TransferRecord::Offer(offer));
+        }
+    }
+
+    pub(super) fn handle_list(&mut self, conn: ConnId, peer: Fingerprint, id: TransferId, first: u32) {
+        if let Some(number) = self.transfers.outgoing(peer, id)
+            && let Some(transfer) = self.transfers.get_mut(number)
+            && let TransferSide::Outgoing(file) = &mut transfer.side
+        {
+            let before = file.listed.replace((conn, first));
+            if before.is_some_and(|(on, last)| on == conn && first <= last) {
+                self.note_idle(conn);
+            }
+            let request = FileRequest::ReadManifest { number, first, parts: MANIFEST_PARTS };
+            return self.effects.push(Effect::File(request));
+        }
+        self.send_transfer(conn, TransferRecord::Cancel { id, reason: CancelReason::User });
+        self.note_idle(conn);
+    }
+
+    /// Takes parts of a manifest of ours that were asked for.
+    pub(crate) fn handle_manifest_read(
+        &mut self,
+        number: TransferNumber,
+        parts: Result<Vec<TransferRecord>, String>,
+    ) {
+        let Some(peer) = self.transfers.get(number).map(|transfer| transfer.peer) else { return };
+        match (parts, self.conn_for_files(peer)) {
+            (Ok(parts), Some(conn)) => {
+                for part in parts {
+                    self.send_transfer(conn, part);
+                }
+            }
+            (Ok(_), None) => {}
+            (Err(why), _) => self.fail_source(number, why),
+        }
+    }
+
+    pub(super) fn fail_source(&mut self, number: TransferNumber, why: String) {
+        let Some(file) = self.transfers.get(number).map(|transfer| transfer.name.clone()) else { return };
+        self.drop_transfer(number, Some(CancelReason::SourceChanged));
+        self.effects.warn(Warning::File(FileWarning::SourceFailed { number, file, why }));
+    }
+
+    pub(super) fn handle_accept(&mut self, conn: ConnId, peer: Fingerprint, id: TransferId, at: Position) {
+        let Some(number) = self.transfers.outgoing(peer, id) else {
+            self.send_transfer(conn, TransferRecord::Cancel { id, reason: CancelReason::User });
+            return self.note_idle(conn);
+        };
+        let Some(transfer) = self.transfers.get_mut(number) else { return };
+        let TransferSide::Outgoing(file) = &mut transfer.side else { return };
+        if file.transfer.accept(at).is_err() {
+            return self.with_session(conn, AnySession::violate);
+        }
+        file.reading += 1;
+        (transfer.conn, transfer.active) = (Some(conn), self.now.unix);
+        let reading = file.reading;
+        let file = transfer.name.clone();
+        let by = self.name_of_key(peer);
+        if at == Position::START {
+            self.effects.info(Info::File(FileInfo::Taken { by, number, file }));
+        }
+        self.effects.push(Effect::File(FileRequest::OpenSource { number, reading, at }));
+        self.pump_files(conn);
+    }
+
+    /// Takes what a read of a source gave.
+    pub(crate) fn handle_source_read(
+        &mut self,
+        number: TransferNumber,
+        reading: u32,
+        read: Result<Vec<TransferRecord>, String>,
+    ) {
+        let Some(transfer) = self.transfers.get_mut(number) else { return };
+        let TransferSide::Outgoing(file) = &mut transfer.side else { return };
+        if file.reading != reading {
+            return;
+        }
+        match (read, transfer.conn) {
+            (Ok(records), Some(conn)) => {
+                file.transfer.take_read(records);
+                self.pump_files(conn);
+            }
+            (Ok(_), None) => {}
+            (Err(why), _) => self.fail_source(number, why),
+        }
+    }
+
+    /// Reads on, and sends what was read as long as the socket takes it: a text that is typed
+    /// meanwhile waits for one turn of these at most.
+    pub(crate) fn pump_files(&mut self, conn: ConnId) {
+        for number in self.transfers.on(conn) {
+            let Some(transfer) = self.transfers.get_mut(number) else { continue };
+            let TransferSide::Outgoing(file) = &mut transfer.side else { continue };
+            while file.transfer.begin_read() {
+                self.effects.push(Effect::File(FileRequest::ReadSource { number, reading: file.reading }));
+            }
+            let Some(conversation) = self.conversations.get_mut(conn) else { return };
+            while conversation.session.is_drained()
+                && let Some(record) = file.transfer.next_record()
+                && conversation.session.send_transfer(record).is_ok()
+            {}
+        }
+        self.drain(conn);
+    }
+}

@@ -1,0 +1,112 @@
+//! Transfers that outlive the program: rows of the store, and what they become again.
+
+use crate::chat::Chat;
+use crate::chat::file_io::{FileRequest, TransferNumber};
+use crate::chat::io::Effect;
+use crate::chat::notice::{FileInfo, Info, OfferedFiles};
+use crate::chat::transfers::{Decision, Transfer, TransferSide};
+use crate::crypto::Fingerprint;
+use crate::delivery::{Hashed, PartRow};
+use crate::wire::FileTransfer;
+
+impl Chat {
+    /// Goes on with what is kept; from here on what is there is kept.
+    pub(crate) fn restore_transfers(&mut self) {
+        if self.account.file_transfer == FileTransfer::Unsupported {
+            return;
+        }
+        let earlier: Vec<_> = self.transfers.iter().map(|(number, _)| number).collect();
+        let Some(kept) = &self.kept else { return };
+        let rows: Vec<_> =
+            kept.ledger.transfers().map(|(peer, number, row)| (peer, number, row.clone())).collect();
+        for (peer, before, row) in rows {
+            let number = self.transfers.number_again(before);
+            let transfer = Transfer::of_row(peer, row);
+            if let TransferSide::Outgoing(file) = &transfer.side {
+                let (id, path) = (file.transfer.offer().id, file.path.clone());
+                let (identity, hashed) = (file.identity, file.hashed.clone());
+                let request = FileRequest::ReopenSource { number, id, path, identity, hashed };
+                self.effects.push(Effect::File(request));
+            }
+            self.tell_restored(number, &transfer);
+            self.transfers.insert(number, transfer);
+            if u64::from(number) != before {
+                self.keep_nothing_of(peer, before);
+                self.keep_transfer(number);
+            }
+        }
+        for number in earlier {
+            self.keep_transfer(number);
+        }
+    }
+
+    /// An offer that nobody has answered is shown again. Of one that was accepted, a part may have
+    /// been made that was not noted.
+    fn tell_restored(&mut self, number: TransferNumber, transfer: &Transfer) {
+        let TransferSide::Incoming(file) = &transfer.side else { return };
+        match &file.decision {
+            Decision::Open => {
+                let (from, what) = (self.name_of_key(transfer.peer), OfferedFiles::of(transfer.offer()));
+                self.effects.info(Info::File(FileInfo::Offers { from, number, what }));
+            }
+            Decision::Accepted { place } if file.part.is_none() => {
+                let (id, place) = (transfer.offer().id, place.clone());
+                self.effects.push(Effect::File(FileRequest::DropLeftover { id, place }));
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps a transfer as it is now.
+    pub(super) fn keep_transfer(&mut self, number: TransferNumber) {
+        if let (Some(kept), Some(transfer)) = (&mut self.kept, self.transfers.get(number)) {
+            kept.ledger.set_transfer(transfer.peer, number.into(), Some(transfer.row()));
+        }
+    }
+
+    /// Forgets a transfer, here and on disk.
+    pub(super) fn forget_transfer(&mut self, number: TransferNumber) -> Option<Transfer> {
+        let transfer = self.transfers.remove(number)?;
+        self.keep_nothing_of(transfer.peer, number.into());
+        Some(transfer)
+    }
+
+    /// Whether one more offer of a peer can be remembered, perhaps for one that is over.
+    pub(super) fn makes_room_for_offer(&mut self, peer: Fingerprint) -> bool {
+        if self.transfers.has_room_for(peer) {
+            return true;
+        }
+        let over = self.transfers.oldest_over(peer);
+        over.is_some_and(|number| self.forget_transfer(number).is_some())
+    }
+
+    /// Keeps what was hashed of a source: it is not hashed again.
+    pub(super) fn keep_hashed(&mut self, number: TransferNumber, hashed: Option<Hashed>) {
+        if let Some(hashed) = hashed
+            && let Some(transfer) = self.transfers.get_mut(number)
+            && let TransferSide::Outgoing(file) = &mut transfer.side
+        {
+            file.hashed = hashed;
+            transfer.active = self.now.unix;
+            self.keep_transfer(number);
+        }
+    }
+
+    /// Keeps how much of a part survives a loss of power.
+    pub(super) fn keep_part(&mut self, number: TransferNumber, part: Option<PartRow>) {
+        if part.is_some()
+            && let Some(transfer) = self.transfers.get_mut(number)
+            && let TransferSide::Incoming(file) = &mut transfer.side
+        {
+            file.part = part;
+            transfer.active = self.now.unix;
+            self.keep_transfer(number);
+        }
+    }
+
+    fn keep_nothing_of(&mut self, peer: Fingerprint, number: u64) {
+        if let Some(kept) = &mut self.kept {
+            kept.ledger.set_transfer(peer, number, None);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! File transfer: offers, their answers, and `:files`, `:cancel`.
+
+use crate::chat::Chat;
+use crate::chat::conversation::Conversation;
+use crate::chat::file_io::{FileAnswer, FileRequest, TransferNumber};
+use crate::chat::history::Acquaintance;
+use crate::chat::io::Effect;
+use crate::chat::notice::{FileInfo, FileWarning, Info, Notice, OfferedFiles, Warning};
+use crate::chat::transfers::{Decision, IncomingFile, Transfer, TransferSide};
+use crate::chat::types::PeerId;
+use crate::crypto::Fingerprint;
+use crate::ids::ConnId;
+use crate::session::AnySession;
+use crate::text::byte_count::words as size;
+use crate::text::safe::SafeText;
+use crate::transfer::{FileName, OutOfOrder, Outgoing, OutgoingProgress};
+use crate::wire::{CancelReason, DeclineReason, Offer, OfferKind, TransferId, TransferRecord};
+
+impl Chat {
+    /// Takes a record of file transfer.
+    pub(crate) fn handle_transfer_record(&mut self, conn: ConnId, record: TransferRecord) {
+        let Some(PeerId::Key(peer)) = self.conversations.peer_of(conn).map(|peer| peer.id) else { return };
+        let id = record.id();
+        match record {
+            TransferRecord::Offer(offer) => self.handle_offer(conn, peer, offer),
+            TransferRecord::List { first, .. } => self.handle_list(conn, peer, id, first),
+            TransferRecord::Accept { at, .. } => self.handle_accept(conn, peer, id, at),
+            TransferRecord::Decline { reason, .. } => self.handle_decline(conn, peer, id, reason),
+            TransferRecord::Have { at, .. } => {
+                self.handle_progress(conn, peer, id, |transfer| transfer.have(at));
+            }
+            TransferRecord::Filed(_) => self.handle_progress(conn, peer, id, Outgoing::filed),
+            TransferRecord::Manifest { first, entries, .. } => {
+                self.handle_manifest(conn, peer, id, first, entries);
+            }
+            record @ (TransferRecord::Chunk { .. }
+            | TransferRecord::Hole { .. }
+            | TransferRecord::EndOfFile { .. }) => self.handle_content(conn, peer, id, record),
+            TransferRecord::Cancel { reason, .. } => self.handle_cancel(conn, peer, id, reason),
+        }
+    }
+
+    /// Takes an answer of the disk.
+    pub(crate) fn handle_file_answer(&mut self, answer: FileAnswer) {
+        match answer {
+            FileAnswer::Examined { number, face, peer, path, source } => {
+                self.in_face(face, |chat| chat.handle_examined(number, peer, &path, source));
+            }
+            FileAnswer::Reopened { number, reopened: Err(why) } => self.fail_source(number, why),
+            FileAnswer::Reopened { reopened: Ok(()), .. } => {}
+            FileAnswer::Manifest { number, parts } => self.handle_manifest_read(number, parts),
+            FileAnswer::Read { number, reading, read, hashed } => {
+                self.handle_source_read(number, reading, read);
+                self.keep_hashed(number, hashed);
+            }
+            FileAnswer::Opened { number, opened } => self.handle_target_opened(number, opened),
+            FileAnswer::Written { number, cost, written, synced } => {
+                self.keep_part(number, synced);
+                self.handle_target_written(number, cost, written);
+            }
+            FileAnswer::Filed { number, filed } => self.handle_target_filed(number, filed),
+        }
+    }
+
+    /// Takes note of a record that brought nothing new.
+    pub(super) fn note_idle(&mut self, conn: ConnId) {
+        let now = self.now.mono;
+        self.with_session(conn, |session| session.note_idle(now));
+    }
+
+    /// Sends a record of a transfer. A connection that has ended takes none, and what it does not
+    /// carry is said again on the next.
+    pub(super) fn send_transfer(&mut self, conn: ConnId, record: TransferRecord) {
+        self.with_session(conn, |session| _ = session.send_transfer(record));
+    }
+
+    /// The connection that takes records of files for a peer.
+    pub(super) fn conn_for_files(&self, peer: Fingerprint) -> Option<ConnId> {
+        let conn = self.conversations.open_with(PeerId::Key(peer))?;
+        let conversation = self.conversations.get(conn)?;
+        conversation.session.can_transfer_files().then_some(conn)
+    }
+
+    fn handle_offer(&mut self, conn: ConnId, peer: Fingerprint, offer: Offer) {
+        let id = offer.id;
+        if let Some(number) = self.transfers.incoming(peer, id) {
+            return self.handle_offer_again(conn, number, &offer);
+        }
+        let acquaintance = self.conversations.get(conn).map(Conversation::acquaintance);
+        let is_chosen = acquaintance == Some(Acquaintance::Chosen) || self.has_chosen(peer);
+        if !is_chosen || !self.makes_room_for_offer(peer) {
+            self.send_transfer(conn, TransferRecord::Decline { id, reason: DeclineReason::Unwanted });
+            return self.note_idle(conn);
+        }
+        let number = self.transfers.next_number();
+        let name = FileName::of_peer(&offer.name);
+        let from = self.name_of_key(peer);
+        let what = OfferedFiles::of(&offer);
+        self.effects.info(Info::File(FileInfo::Offers { from, number, what }));
+        let offered_on = Some(conn);
+        let file = IncomingFile { offered_on, ..IncomingFile::new(offer, Decision::Open) };
+        let side = TransferSide::Incoming(file);
+        self.transfers.insert(number, Transfer { peer, name, active: self.now.unix, conn: None, side });
+        self.keep_transfer(number);
+    }
+
+    /// An offer is repeated on each connection: what became of it is said again.
+    fn handle_offer_again(&mut self, conn: ConnId, number: TransferNumber, offer: &Offer) {
+        let Some(transfer) = self.transfers.get_mut(number) else { return };
+        let TransferSide::Incoming(file) = &mut transfer.side else { return };
+        if file.transfer.offer() != offer {
+            return self.drop_transfer(number, Some(CancelReason::Damaged));
+        }
+        let is_said = file.offered_on.replace(conn) == Some(conn);
+        let id = offer.id;
+        match file.decision {
+            Decision::Open => {}
+            // Answered on this connection already.
+            Decision::Accepted { .. } if transfer.conn == Some(conn) => {}
+            Decision::Accepted { .. } => self.go_on(conn, number),
+            Decision::Declined(reason) => self.send_transfer(conn, TransferRecord::Decline { id, reason }),
+            Decision::Ended(reason) => self.send_transfer(conn, TransferRecord::Cancel { id, reason }),
+            Decision::Filed { .. } => self.send_transfer(conn, TransferRecord::Filed(id)),
+        }
+        if is_said {
+            self.note_idle(conn);
+        }
+    }
+
+    fn handle_progress(
+        &mut self,
+        conn: ConnId,
+        peer: Fingerprint,
+        id: TransferId,
+        take: impl FnOnce(&mut Outgoing) -> Result<OutgoingProgress, OutOfOrder>,
+    ) {
+        let number = self.transfers.outgoing(peer, id);
+        let Some((number, transfer)) =
+            number.and_then(|number| Some((number, self.transfers.get_mut(number)?)))
+        else {
+            return self.note_idle(conn);
+        };
+        let TransferSide::Outgoing(file) = &mut transfer.side else { return };
+        match take(&mut file.transfer) {
+            Ok(OutgoingProgress::None) => self.note_idle(conn),
+            Ok(OutgoingProgress::Written) => self.pump_files(conn),
+            Ok(OutgoingProgress::Filed) => {
+                let (file, bytes) = (transfer.name.clone(), transfer.offer().total);
+                self.forget_transfer(number);
+                self.effects.push(Effect::File(FileRequest::CloseSource { number }));
+                let to = self.name_of_key(peer);
+                self.effects.info(Info::File(FileInfo::Delivered { to, number, file, bytes }));
+            }
+            Err(_) => self.with_session(conn, AnySession::violate),
+        }
+    }
+
+    fn handle_decline(&mut self, conn: ConnId, peer: Fingerprint, id: TransferId, reason: DeclineReason) {
+        let Some(number) = self.transfers.outgoing(peer, id) else { return self.note_idle(conn) };
+        let Some(transfer) = self.forget_transfer(number) else { return };
+        self.effects.push(Effect::File(FileRequest::CloseSource { number }));
+        let (by, file) = (self.name_of_key(peer), transfer.name);
+        self.effects.warn(Warning::File(FileWarning::Declined { by, number, file, reason }));
+    }
+
+    /// The peer ends a transfer of either side.
+    fn handle_cancel(&mut self, conn: ConnId, peer: Fingerprint, id: TransferId, reason: CancelReason) {
+        let number = self.transfers.incoming(peer, id).or_else(|| self.transfers.outgoing(peer, id));
+        let Some(transfer) = number.and_then(|number| self.transfers.get(number)) else {
+            return self.note_idle(conn);
+        };
+        let (Some(number), false) = (number, transfer.is_over()) else { return self.note_idle(conn) };
+        let (by, file) = (self.name_of_key(peer), transfer.name.clone());
+        if reason.is_stop()
+            && let Some(Transfer { conn, side: TransferSide::Outgoing(ours), .. }) =
+                self.transfers.get_mut(number)
+        {
+            *conn = None;
+            ours.transfer.interrupt();
+            return self.effects.warn(Warning::File(FileWarning::Stopped { by, number, file, reason }));
+        }
+        self.drop_transfer(number, None);
+        self.effects.warn(Warning::File(FileWarning::Cancelled { by, number, file, reason }));
+    }
+
+    /// Ends a transfer for good, and tells the peer why, unless it has said so itself. One of the
+    /// peer's that it does not know to be over is remembered: it is told when it offers again.
+    pub(super) fn drop_transfer(&mut self, number: TransferNumber, reason: Option<CancelReason>) {
+        let Some(transfer) = self.transfers.get_mut(number) else { return };
+        let (peer, id) = (transfer.peer, transfer.offer().id);
+        let request = match (&mut transfer.side, reason) {
+            (TransferSide::Outgoing(_), _) => FileRequest::CloseSource { number },
+            (TransferSide::Incoming(file), reason) => {
+                if let Some(reason) = reason {
+                    file.stop(Decision::Ended(reason));
+                }
+                FileRequest::Discard { number, id, part: file.part.take() }
+            }
+        };
+        if reason.is_none() || matches!(request, FileRequest::CloseSource { .. }) {
+            self.forget_transfer(number);
+        } else {
+            self.keep_transfer(number);
+        }
+        self.effects.push(Effect::File(request));
+        if let (Some(reason), Some(conn)) = (reason, self.conn_for_files(peer)) {
+            self.send_transfer(conn, TransferRecord::Cancel { id, reason });
+        }
+    }
+
+    /// Ends every transfer with a peer that is forgotten; what has arrived of them is removed.
+    pub(super) fn end_transfers_with(&mut self, peer: Fingerprint) {
+        let with_peer = self.transfers.iter().filter(|(_, transfer)| transfer.peer == peer);
+        for number in with_peer.map(|(number, _)| number).collect::<Vec<_>>() {
+            self.drop_transfer(number, None);
+        }
+    }
+
+    /// Ends transfers that have waited too long; what has arrived of them is removed.
+    pub(crate) fn end_expired_offers(&mut self) {
+        for number in self.transfers.expired(self.now.unix) {
+            let Some(transfer) = self.transfers.get(number).filter(|transfer| !transfer.is_over()) else {
+                self.forget_transfer(number);
+                continue;
+            };
+            let (with, file) = (self.name_of_key(transfer.peer), transfer.name.clone());
+            self.drop_transfer(number, Some(CancelReason::User));
+            self.effects.info(Info::File(FileInfo::Expired { with, number, file }));
+        }
+    }
+
+    /// The transfer that a user names.
+    pub(super) fn find_transfer(&mut self, number: TransferNumber) -> Option<TransferNumber> {
+        self.end_expired_offers();
+        let is_open = self.transfers.get(number).is_some_and(|transfer| !transfer.is_over());
+        if !is_open {
+            self.refuse_line(Warning::File(FileWarning::NoSuchTransfer { number }));
+        }
+        is_open.then_some(number)
+    }
+
+    /// `:cancel N`
+    pub(crate) fn cancel_files(&mut self, number: TransferNumber) {
+        let Some(number) = self.find_transfer(number) else { return };
+        let Some(transfer) = self.transfers.get(number) else { return };
+        if let TransferSide::Incoming(IncomingFile { decision: Decision::Open, .. }) = transfer.side {
+            return self.decline_files(number);
+        }
+        let (with, file) = (self.name_of_key(transfer.peer), transfer.name.clone());
+        self.drop_transfer(number, Some(CancelReason::User));
+        self.effects.info(Info::File(FileInfo::Cancelled { with, number, file }));
+    }
+
+    /// `:files`
+    pub(crate) fn show_files(&mut self) {
+        self.end_expired_offers();
+        let mut rows = vec![["number", "with", "what", "size", "state"].map(str::to_owned).to_vec()];
+        for (number, transfer) in self.transfers.iter() {
+            let state = match &transfer.side {
+                TransferSide::Outgoing(file) => outgoing_state(&file.transfer),
+                TransferSide::Incoming(file) => incoming_state(file),
+            };
+            let arrow = match transfer.side {
+                TransferSide::Outgoing(_) => "to",
+                TransferSide::Incoming(_) => "from",
+            };
+            let with = format!("{arrow} {}", self.name_of_key(transfer.peer));
+            let what = SafeText::line(transfer.name.as_str()).to_string();
+            rows.push(vec![number.to_string(), with, what, size(transfer.offer().total), state]);
+        }
+        if rows.len() == 1 {
+            return self.effects.info(Info::File(FileInfo::NoTransfers));
+        }
+        self.effects.show(Notice::Table(rows));
+    }
+}
+
+fn outgoing_state(transfer: &Outgoing) -> String {
+    match transfer.written() {
+        None => "offered".to_owned(),
+        Some(_) if transfer.is_sent() => "sent".to_owned(),
+        Some(at) => share(transfer.offer(), at.entry, at.offset),
+    }
+}
+
+fn incoming_state(file: &IncomingFile) -> String {
+    match (&file.decision, file.transfer.written()) {
+        (Decision::Open, _) if file.part.is_some() => "stopped".to_owned(),
+        (Decision::Open, _) => "offered".to_owned(),
+        (Decision::Accepted { .. }, None) => "accepted".to_owned(),
+        (Decision::Accepted { .. }, Some(at)) => share(file.transfer.offer(), at.entry, at.offset),
+        (Decision::Declined(_), _) => "declined".to_owned(),
+        (Decision::Ended(_), _) => "cancelled".to_owned(),
+        (Decision::Filed { path }, _) => format!("is {path}"),
+    }
+}
+
+/// How much of a transfer is written, in words.
+fn share(offer: &Offer, entry: u32, offset: u64) -> String {
+    match offer.kind {
+        OfferKind::File => {
+            let written = if entry > 0 { offer.total } else { offset };
+            let percent = (u128::from(written) * 100).checked_div(u128::from(offer.total)).unwrap_or(100);
+            format!("{percent} %")
+        }
+        OfferKind::Folder => format!("{entry} of {} files", offer.entries),
+    }
+}

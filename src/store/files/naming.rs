@@ -1,0 +1,60 @@
+//! Final name of a transfer: the one that is wanted, or the first numbered one that is free. What
+//! has a name is never replaced.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{AtFlags, RenameFlags, linkat, renameat, renameat_with, unlinkat};
+use rustix::io::{Errno, Result};
+
+use super::error::is_taken;
+use super::tree::look;
+use crate::limits::FILE_NAMES_TRIED;
+use crate::transfer::FileName;
+use crate::wire::OfferKind;
+
+/// Name that a transfer is to have: as the user typed it, or as a peer's became.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct FinalName(pub(super) Vec<u8>);
+
+impl FinalName {
+    /// The names to try, in their order: `name.ext`, `name (2).ext`.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = Vec<u8>> {
+        let numbered = FileName::of_peer(&self.0);
+        let others = (2..=FILE_NAMES_TRIED).map(move |number| numbered.numbered(number).as_str().into());
+        std::iter::once(self.0.clone()).chain(others)
+    }
+}
+
+/// Gives a part in a folder the first name that is free, and says which it is.
+pub(super) fn name_part(folder: impl AsFd, part: &str, kind: OfferKind, name: &FinalName) -> Result<Vec<u8>> {
+    for name in name.candidates() {
+        match rename_new(folder.as_fd(), part, kind, &name) {
+            Err(error) if is_taken(error) => {}
+            result => return result.map(|()| name),
+        }
+    }
+    Err(Errno::EXIST)
+}
+
+fn rename_new(folder: impl AsFd, part: &str, kind: OfferKind, name: &[u8]) -> Result<()> {
+    match renameat_with(&folder, part, &folder, name, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename_by_links(folder, part, kind, name),
+        result => result,
+    }
+}
+
+/// The same where the file system or the kernel cannot refuse to replace.
+pub(super) fn rename_by_links(folder: impl AsFd, part: &str, kind: OfferKind, name: &[u8]) -> Result<()> {
+    match kind {
+        OfferKind::File => {
+            linkat(&folder, part, &folder, name, AtFlags::empty())?;
+            unlinkat(&folder, part, AtFlags::empty())
+        }
+        // Nothing but an empty folder can be replaced by a folder.
+        OfferKind::Folder => match look(&folder, name) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(Errno::NOENT) => renameat(&folder, part, &folder, name),
+            Err(error) => Err(error),
+        },
+    }
+}
