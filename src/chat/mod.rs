@@ -151,6 +151,8 @@ pub struct Chat {
     last_seen: BTreeMap<Fingerprint, UnixMs>,
     notify: NotifyPolicy,
     log_file: Option<String>,
+    /// Face whose `:log FILE` has no result yet.
+    log_asked_by: Option<FaceId>,
     /// Confinement of the process, in words; none in a replay.
     confinement: Option<String>,
     shutdown: Option<Shutdown>,
@@ -264,6 +266,7 @@ impl Chat {
             last_seen: BTreeMap::new(),
             notify: NotifyPolicy::default(),
             log_file: None,
+            log_asked_by: None,
             confinement: None,
             shutdown: None,
             counters: ChatCounters::default(),

@@ -46,7 +46,7 @@ pub(crate) struct OutboxArgs {
 enum OutboxTask {
     /// Take back a line, or all lines that wait for a peer
     #[command(after_help = "\
-A line that was sent may have arrived already; whether it has, you learn when you are next connected. One that is on the \
+A line that was sent may have arrived already; you learn whether it has when you are next connected. One that is on the \
 peer's disk (delivered) cannot be taken back.
 
 Examples:

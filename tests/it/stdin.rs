@@ -1,6 +1,7 @@
 //! Standard input of every kind, every way to end, and the exit code of each.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use rsachat::limits::{MESSAGE_BYTES, OUTBOX_BYTES};
@@ -91,6 +92,32 @@ fn every_line_that_is_not_understood_or_not_taken_is_code_1() {
     for (lines, code) in [(&taken[..], 0), (&mistaken[..], 1)] {
         for line in lines {
             assert_eq!(ends(line), code, "{line}");
+        }
+    }
+}
+
+#[test]
+fn an_address_and_a_log_that_cannot_be_had_are_code_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    let typed = |first: &str, second: &str| format!(":{first} {second}\n:quit");
+    let ordered = |first: &str, second: &str| {
+        format!(r#"{{"command":"{first}","arguments":["{second}"]}}"#) + "\n" + r#"{"command":"quit"}"#
+    };
+    for (first, second, code) in [
+        ("listen", "127.0.0.1:0", 0),
+        ("listen", &at.to_string(), 1),
+        ("log", "HOME/said.txt", 0),
+        ("log", "HOME/no-such-folder/said.txt", 1),
+    ] {
+        for (args, lines) in [
+            (&["--plain"][..], typed(first, second)),
+            (&[], typed(first, second)),
+            (&["--json"], ordered(first, second)),
+        ] {
+            let home = Home::of("민지");
+            let lines = lines.replace("HOME", home.path().to_str().unwrap());
+            assert_eq!(home.start_having_typed(args, &lines).ends(), code, "{args:?} {lines}");
         }
     }
 }

@@ -372,6 +372,7 @@ impl Chat {
     pub(crate) fn handle_listen_failed(&mut self, listener: ListenerId, why: String) {
         if let Some(listener) = self.listeners.remove(&listener) {
             self.effects.warn(Warning::ListenFailed { at: listener.options.at.to_string(), why });
+            self.count_failed(listener.face);
             self.finish_dial(listener.face, DialOutcome::ListenFailed);
         }
     }

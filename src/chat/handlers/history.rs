@@ -118,7 +118,10 @@ impl Chat {
                 Some(file) => Info::Logging { file: file.clone() },
                 None => Info::NoLog,
             }),
-            LogTarget::File(file) => self.effects.push(Effect::OpenLog(file)),
+            LogTarget::File(file) => {
+                self.log_asked_by = Some(self.conversations.current_face());
+                self.effects.push(Effect::OpenLog(file));
+            }
             LogTarget::Off => match self.log_file.take() {
                 Some(file) => {
                     self.effects.info(Info::LogClosed { file });
@@ -132,10 +135,16 @@ impl Chat {
     /// Takes the result of opening the log, or its later failure.
     pub(crate) fn handle_log(&mut self, file: &str, result: Result<(), String>) {
         let file = SafeText::line(file).to_string();
+        let asked_by = self.log_asked_by.take();
         self.log_file = result.is_ok().then(|| file.clone());
         match result {
             Ok(()) => self.effects.info(Info::Logging { file }),
-            Err(why) => self.effects.warn(Warning::LogFailed { file, why }),
+            Err(why) => {
+                self.effects.warn(Warning::LogFailed { file, why });
+                if let Some(face) = asked_by {
+                    self.count_failed(face);
+                }
+            }
         }
     }
 }

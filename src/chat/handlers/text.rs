@@ -107,6 +107,11 @@ impl Chat {
         self.conversations.face().refused_lines
     }
 
+    /// Counts a command of a face that was taken and has failed.
+    pub(crate) fn count_failed(&mut self, face: FaceId) {
+        self.in_face(face, |chat| chat.conversations.face_mut().refused_lines += 1);
+    }
+
     /// Reports a line that is not accepted, and counts it for the end of the input.
     pub(crate) fn refuse_line(&mut self, why: Warning) {
         self.conversations.face_mut().refused_lines += 1;

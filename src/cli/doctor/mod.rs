@@ -33,8 +33,8 @@ use report::{DoctorReport, Finding};
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
-Looks at settings, home, key, store, peers, sandbox and clock; without ADDR at the port to listen on, with it at the name, the address, \
-who answers there, and whether each side would take the other's key. Nothing is changed, and no conversation begins; \
+Checks settings, home, key, store, peers, sandbox and clock; without ADDR also the port to listen on, with ADDR also the name, the address, \
+who answers there, and whether each side would accept the other's key. It changes nothing and begins no conversation; \
 the other side may see a handshake that ended. The exit code is that of the first problem; warnings do not count.
 
 Examples:
