@@ -254,6 +254,8 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use mio::{Poll, Token};
     use tempfile::TempDir;
 
@@ -298,6 +300,13 @@ mod tests {
             StoreThread { thread: thread.unwrap(), generation: 0, outstanding: VecDeque::new() }
         }
 
+        /// A thread that begins once what is to wait was submitted.
+        fn thread_behind(&self) -> (StoreThread, Arc<Barrier>) {
+            let begin = Arc::new(Barrier::new(2));
+            let started = Arc::clone(&begin);
+            (self.thread(COMMIT_DELAY, move || _ = started.wait()), begin)
+        }
+
         fn pairs(&self) -> Pairs {
             MessageStore::open(&self.home, &identity()).unwrap().pairs
         }
@@ -336,9 +345,7 @@ mod tests {
     #[test]
     fn what_waits_is_one_commit_and_each_batch_has_its_answer() {
         let fixture = Fixture::new();
-        let begin = Arc::new(std::sync::Barrier::new(2));
-        let started = Arc::clone(&begin);
-        let mut thread = fixture.thread(COMMIT_DELAY, move || _ = started.wait());
+        let (mut thread, begin) = fixture.thread_behind();
         let before = fixture.disk.syncs();
         for number in 0..40 {
             assert_eq!(thread.submit(queue(number)), None);
@@ -354,9 +361,7 @@ mod tests {
     #[test]
     fn of_what_waits_as_much_of_the_first_is_kept_as_a_disk_has_room_for() {
         let fixture = Fixture::new();
-        let begin = Arc::new(std::sync::Barrier::new(2));
-        let started = Arc::clone(&begin);
-        let mut thread = fixture.thread(COMMIT_DELAY, move || _ = started.wait());
+        let (mut thread, begin) = fixture.thread_behind();
         fixture.disk.set(DiskState::FullBehind(64 * 1024));
         for number in 0..400 {
             thread.submit(queue(number));

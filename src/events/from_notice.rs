@@ -141,12 +141,21 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
                     }
                     | Warning::StillCalling { .. }
             );
-            Some(if passes || severity == Severity::Passes {
+            Some(if passes {
                 OutputEvent::Warning { kind, message }
+            } else if severity == Severity::Passes {
+                OutputEvent::Warning { kind, message: with_hint(message, hint) }
             } else {
                 OutputEvent::Error { kind, message, hint }
             })
         }
+    }
+}
+
+fn with_hint(message: String, hint: Option<String>) -> String {
+    match hint {
+        Some(hint) => format!("{message}; {hint}"),
+        None => message,
     }
 }
 
@@ -155,8 +164,7 @@ pub(crate) fn of_sender(notice: &Notice) -> Option<OutputEvent> {
     match notice {
         Notice::Warning(warning) | Notice::Counted(warning) => {
             let (message, hint) = in_terms_of_options(warning);
-            let message = hint.map_or_else(|| message.clone(), |hint| format!("{message}; {hint}"));
-            Some(OutputEvent::Warning { kind: warning.kind(), message })
+            Some(OutputEvent::Warning { kind: warning.kind(), message: with_hint(message, hint) })
         }
         Notice::Info(info @ Info::Delivery(_)) => match of_prompt(notice)? {
             OutputEvent::Notice { .. } => Some(OutputEvent::Notice { message: info.sentence_of_command() }),

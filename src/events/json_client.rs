@@ -150,7 +150,7 @@ impl JsonClient {
                 let short = probe.sentences_by_length().into_iter().nth(1);
                 Some(OutputEvent::Notice { message: short.unwrap_or_else(|| probe.sentence()) })
             }
-            (_, Some(FaceRole::Sender)) => from_notice::of_sender(notice),
+            (_, Some(FaceRole::Sender | FaceRole::Asker)) => from_notice::of_sender(notice),
             _ => from_notice::of_prompt(notice),
         };
         let id = answering.as_ref().or(self.id());

@@ -173,7 +173,7 @@ fn an_address_at_which_nobody_answered_is_called_again_for_what_waits_unless_ano
         let send = |args: &[&str]| alice.run(&[&["send"], args].concat(), Stdio::null());
         let (_hana, hers) = Process::listening("하나");
         let mut refused = send(&[&hers, "--to", "bob", "--keep", "-m", "one"]);
-        assert_eq!(refused.ends(), 6, "{}", refused.complaints());
+        assert_eq!(refused.ends(), 4, "{}", refused.complaints());
         assert!(!book().contains(&hers), "{}", book());
         send(&["--flush"])
             .ends_saying(6, "no address is known for bob; what waits goes out when bob calls you");

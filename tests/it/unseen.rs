@@ -1,6 +1,9 @@
 //! Messages that a peer has on its disk, and that nobody there has seen: how long they are waited
 //! for, and what is said of them.
 
+use std::process::Stdio;
+
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{Home, PATIENCE, Process, file_with};
@@ -64,4 +67,44 @@ fn a_quit_behind_a_line_does_not_wait_for_somebody_to_see_it() {
     let (_owner, _) = alice.serves();
     let mut face = alice.run(&[], file_with(b":quit\n"));
     assert_eq!(face.ends(), 6, "{}", face.output());
+}
+
+#[test]
+fn what_waits_for_a_peer_at_whose_address_another_key_answers_is_code_4_and_stays_kept() {
+    let (alice, bob, mut serve, at) = alice_and_unseeing_bob("test-1.pem");
+    let keeps = |args: &[&str]| alice.run(&[&["send", "--keep", "-m", "안녕"], args].concat(), Stdio::null());
+    assert_eq!(keeps(&[&at, "--to", "bob", "--timeout", "1ms"]).ends(), 6);
+    let mut face = bob.run(&["recv", "--count", "1"], Stdio::null());
+    assert_eq!(alice.run(&["send", "--flush"], Stdio::null()).ends(), 0);
+    assert_eq!(face.ends(), 0);
+    serve.signal(Signal::TERM);
+    serve.ends();
+    let carol = Home::with_key("carol", "test-3.pem");
+    let _other = carol.run(&["serve", "--listen", &at, "--json"], Stdio::null()).and_where();
+    let both = "another key answered than the one that is known; ";
+    let mut owner = None;
+    for waiting in [1, 3] {
+        let mut kept = keeps(&["bob"]);
+        assert_eq!(kept.ends(), 4, "{}", kept.complaints());
+        kept.complains("has CHANGED from that of bob");
+        kept.complains("if you are sure that this is bob: rsachat");
+        kept.complains(&format!("{both}{waiting} message"));
+        let mut flush = alice.run(&["send", "--flush", "--json"], Stdio::null());
+        assert_eq!(flush.ends(), 4, "{}", flush.complaints());
+        flush.complains(r#""kind":"key_changed""#);
+        flush.complains(&format!(r#""kind":"queued","message":"{both}{waiting} message"#));
+        assert_eq!(keeps(&[&at]).ends(), 4);
+        let mut refused = alice.run(&["send", "bob", "-m", "once"], Stdio::null());
+        assert_eq!(refused.ends(), 4, "{}", refused.complaints());
+        if owner.is_some() {
+            assert_eq!(
+                refused.complaints().matches("nothing was sent").count(),
+                1,
+                "{}",
+                refused.complaints()
+            );
+        }
+        assert_eq!(alice.answer(&["outbox"]).matches("queued").count(), waiting + 1);
+        owner.get_or_insert_with(|| alice.serves());
+    }
 }

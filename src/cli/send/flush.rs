@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::through_owner::{relay_warning, waits};
-use super::waiting::{RECEIPT_TIME, no_address, not_known, not_received, tell_blocked, warn};
+use super::waiting::{
+    RECEIPT_TIME, code_of_waiting, no_address, not_known, not_received, tell_blocked, warn, with_reason,
+};
 use crate::app::error::{AppError, code};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::crypto::Fingerprint;
@@ -48,6 +50,7 @@ pub(super) fn flush(
         received: BTreeMap::new(),
         expiry: Expiry::None,
         expired: 0,
+        code_of_waiting: code::QUEUED,
         called: BTreeSet::new(),
         last_progress: Instant::now(),
     };
@@ -86,6 +89,8 @@ struct Run<'a> {
     expiry: Expiry,
     /// Number of messages whose time has passed meanwhile.
     expired: usize,
+    /// Exit code where something waits.
+    code_of_waiting: u8,
     /// Those that are called and may be reached.
     called: BTreeSet<String>,
     last_progress: Instant,
@@ -116,7 +121,7 @@ impl Run<'_> {
             return Some(if self.expired > 0 { code::LOST } else { 0 });
         }
         let is_over = self.called.is_empty() || self.gives_up_at().is_some_and(|at| at <= Instant::now());
-        is_over.then_some(if self.expired > 0 { code::LOST } else { code::QUEUED })
+        is_over.then_some(if self.expired > 0 { code::LOST } else { self.code_of_waiting })
     }
 
     /// Moment at which nothing more is waited for, once it is known what waits.
@@ -175,6 +180,9 @@ impl Run<'_> {
                     Some(peer) if peer.addresses.is_empty() => warn(no_address(peer), format),
                     _ => relay_warning(event, format, self.flush.home),
                 }
+                if code_of_waiting(text("kind")) == code::REFUSED {
+                    self.code_of_waiting = code::REFUSED;
+                }
                 if text("kind") == "expired" {
                     self.expiry = Expiry::Told;
                     self.list(client);
@@ -231,7 +239,7 @@ impl Run<'_> {
         let code = if code == code::QUEUED && !blocked.is_empty() { code::REFUSED } else { code };
         let left: usize = rows.into_iter().flat_map(Rows::values).map(BTreeSet::len).sum();
         if left > 0 {
-            let message = not_received(left, 0, 0);
+            let message = with_reason(self.code_of_waiting, not_received(left, 0, 0));
             emit(&OutputEvent::Error { kind: "queued", message, hint: None }, format);
         }
         emit(&OutputEvent::Done(Done { code, ..Done::default() }), format);

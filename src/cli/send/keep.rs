@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::queue::InputItem;
 use super::refused::{KeepReporter, beginning, tell_refused};
-use super::waiting::{OTHER_SIDE, RECEIPT_TIME, not_received, tell_blocked, tell_waiting};
+use super::waiting::{OTHER_SIDE, RECEIPT_TIME, not_received, tell_blocked, tell_waiting, with_reason};
 use crate::app::error::code;
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
@@ -347,7 +347,8 @@ impl KeepFrontend {
     }
 
     /// Tells how it ends. `code` is that of the chat.
-    pub(super) fn finish(&self, app: &App<Served>, code: u8, home: Option<&Path>) -> u8 {
+    pub(super) fn finish(&self, app: &mut App<Served>, code: u8, home: Option<&Path>) -> u8 {
+        let of_waiting = app.sink().own.code_of_waiting;
         let queued = self.queued(app);
         let is_blocked = |peer: &Fingerprint| app.chat().is_blocked(*peer);
         let blocked: Vec<_> = self.waited_for(app).filter(|peer| is_blocked(peer)).collect();
@@ -361,7 +362,7 @@ impl KeepFrontend {
             // Which messages these are, was said as it happened.
             0 | code::QUEUED if lost > 0 => code::LOST,
             0 | code::QUEUED if queued > 0 && !blocked.is_empty() => code::REFUSED,
-            0 | code::QUEUED if queued > 0 => code::QUEUED,
+            0 | code::QUEUED if queued > 0 => of_waiting,
             code::QUEUED => 0,
             code => code,
         };
@@ -369,7 +370,7 @@ impl KeepFrontend {
         let before = now.iter().filter(|number| **number < self.first_own).count();
         if queued > 0 {
             let there: usize = self.peers.keys().map(|peer| app.chat().delivered_to(*peer)).sum();
-            let message = not_received(queued, before, there.min(queued));
+            let message = with_reason(of_waiting, not_received(queued, before, there.min(queued)));
             emit(&OutputEvent::Error { kind: "queued", message, hint: None }, self.format);
         }
         let messages = self.to.map(|_| self.read);

@@ -154,7 +154,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let code = app.run(&mut frontend, &signals)?;
     frontend.faces.finish(&mut app);
     app.linger()?;
-    Ok(Way::Gone(frontend.finish(&app, code, home)))
+    Ok(Way::Gone(frontend.finish(&mut app, code, home)))
 }
 
 /// Calls of the peers that can be called, and why others that something waits for cannot.

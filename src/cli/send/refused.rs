@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use super::waiting::code_of_waiting;
+use crate::app::error::code;
 use crate::app::host::{Behind, MessageUse, NoticeSink};
 use crate::chat::{Notice, ReceiptDue, ReturnedLine, Warning};
 use crate::events::from_notice::EventReporter;
@@ -40,11 +42,14 @@ pub(super) struct KeepReporter {
     refusals: VecDeque<String>,
     /// Those of them that were refused after they had been handed over.
     returned: VecDeque<String>,
+    /// Exit code where messages wait, by the last warning.
+    pub(super) code_of_waiting: u8,
 }
 
 impl KeepReporter {
     pub(super) fn new(reporter: EventReporter) -> Self {
-        Self { reporter, refusals: VecDeque::new(), returned: VecDeque::new() }
+        let (refusals, returned) = (VecDeque::new(), VecDeque::new());
+        Self { reporter, refusals, returned, code_of_waiting: code::QUEUED }
     }
 
     /// Why the message that was handed over is refused, if it is.
@@ -64,6 +69,10 @@ impl NoticeSink for KeepReporter {
     fn show(&mut self, notice: &Notice, due: Option<ReceiptDue>) {
         match notice {
             Notice::Warning(why) if why.kind() == NOT_SENT => self.refusals.push_back(self.why(why)),
+            Notice::Warning(why) => {
+                self.code_of_waiting = code_of_waiting(why.kind());
+                self.reporter.show(notice, due);
+            }
             _ => self.reporter.show(notice, due),
         }
     }

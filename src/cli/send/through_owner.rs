@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use super::queue::{InputItem, nothing_sent};
 use super::refused::{beginning, tell_refused};
-use super::waiting::{Departure, RECEIPT_TIME, TOLD_AFTER, not_received, tell_waiting};
+use super::waiting::{
+    Departure, RECEIPT_TIME, TOLD_AFTER, code_of_waiting, not_received, tell_waiting, with_reason,
+};
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::Backoff;
@@ -101,6 +103,8 @@ struct Run {
     refusals: BTreeMap<u64, String>,
     /// Code and sentence of the last warning.
     trouble: Option<(u8, String)>,
+    /// Exit code where messages wait, by the last warning of a call.
+    code_of_waiting: u8,
     last_progress: Instant,
     last_receipt: Instant,
     /// Time after which it is said what is waited for, until it was.
@@ -135,6 +139,7 @@ pub(super) fn run(
         fault: None,
         refusals: BTreeMap::new(),
         trouble: None,
+        code_of_waiting: code::QUEUED,
         last_progress: Instant::now(),
         last_receipt: Instant::now(),
         told_after: Some(TOLD_AFTER),
@@ -427,6 +432,7 @@ impl Run {
             "warning" => {
                 let is_of_call = id.is_none() && self.presence == Presence::Called;
                 if self.send.patience == Patience::Kept && is_of_call {
+                    self.code_of_waiting = code_of_waiting(text("kind"));
                     relay_warning(event, self.send.format, self.send.home.as_deref());
                 }
                 self.trouble = Some((code_of_warning(text("kind")), text("message").to_owned()));
@@ -499,7 +505,7 @@ impl Run {
             Presence::Away if is_patient && is_kept => {
                 let is_closed = self.departure == Departure::Here;
                 let why = is_closed.then(|| format!("{} meanwhile", self.departure));
-                Some((code::QUEUED, why))
+                Some((self.code_of_waiting, why))
             }
             Presence::Away if !is_patient && self.unanswered.is_empty() => {
                 let nobody = || (code::LOST, format!("{} is not connected", self.send.name));
@@ -556,18 +562,22 @@ impl Run {
             code => code,
         };
         if code != 0 {
+            let home = self.send.home.as_deref();
             let counts = match (self.send.patience, code) {
                 // What is kept is counted below, and each that was refused has been named.
-                (Patience::Kept, code::QUEUED | code::FAILED) => None,
+                (Patience::Kept, code::QUEUED | code::REFUSED | code::FAILED) => None,
                 _ if self.read == self.refused => Some(nothing_sent(given)),
                 _ => Some(format!("{} of {given} messages were acknowledged", self.receipted)),
             };
+            // It is counted behind the reason.
+            let why = why.map(|why| hint_at_home(&why.replace("; nothing was sent", ""), home));
             let unread = self.items.is_some().then(|| "the rest of the input was not read".to_owned());
             let before = self.before.len();
             let all = self.waiting.keys().chain(&self.before);
             let there = all.filter(|number| **number <= self.delivered).count();
             let are_counted = kept > 0 || self.send.patience == Patience::Kept && before > 0;
-            let waits = are_counted.then(|| not_received(kept + before, before, there));
+            let waits = are_counted
+                .then(|| with_reason(self.code_of_waiting, not_received(kept + before, before, there)));
             let parts: Vec<_> = [why, counts, unread, waits].into_iter().flatten().collect();
             if !parts.is_empty() {
                 let message = parts.join("; ");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::app::error::hint_at_home;
+use crate::app::error::{code, hint_at_home};
 use crate::chat::display::none_seen;
 use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
@@ -50,6 +50,20 @@ pub(super) fn tell_waiting(who: &str, format: OutputFormat) {
     let what =
         "is connected, and has not acknowledged everything yet: it has to be shown or written there first";
     emit(&OutputEvent::Warning { kind: "waiting", message: format!("{who} {what}") }, format);
+}
+
+/// Exit code of a call after which messages wait, by the kind of its last warning
+/// (`docs/EVENTS.md`): where another key answers, nothing goes until a person acts.
+pub(super) fn code_of_waiting(kind: &str) -> u8 {
+    if matches!(kind, "key_changed" | "wrong_key") { code::REFUSED } else { code::QUEUED }
+}
+
+/// The same with the reason, where the code has one.
+pub(super) fn with_reason(code: u8, waiting: String) -> String {
+    match code {
+        code::REFUSED => format!("another key answered than the one that is known; {waiting}"),
+        _ => waiting,
+    }
 }
 
 /// Says how many messages wait, how many of these waited before, and how many are on the disk of
