@@ -8,7 +8,7 @@ use super::table::{COMMANDS, CommandSpec};
 const BEGINNING: usize = 2;
 
 /// Commands that are understood whole only: a slip would change whom one trusts, or one's own key.
-const WHOLE_ONLY: [&str; 5] = ["block", "forget", "keygen", "name", "trust"];
+const WHOLE_ONLY: [&str; 6] = ["block", "decline", "forget", "keygen", "name", "trust"];
 
 /// Meaning of a word that is another program's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,8 +141,8 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_trust_or_takes_a_line_back_is_understood_whole_only() {
-        for name in WHOLE_ONLY {
+    fn what_changes_trust_or_takes_a_line_back_or_refuses_a_file_is_understood_whole_only() {
+        for name in ["block", "decline", "forget", "keygen", "name", "trust"] {
             assert!(COMMANDS.iter().any(|spec| spec.name == name), "{name}");
             let begun = &name[..name.len() - 1];
             assert_eq!(
