@@ -139,7 +139,7 @@ impl CallOptions {
         let peer = key.and_then(|key| book.by_fingerprint(&key)).filter(|peer| peer.trust != Trust::Met);
         match peer {
             Some(peer) if peer.trust.is_blocked() => Err(CalleeError::Blocked { name: peer.name.clone() }),
-            Some(peer) if !peer.addresses.is_empty() => self.by_name(peer),
+            Some(peer) if peer.targets().next().is_some() => self.by_name(peer),
             _ if word.eq_ignore_ascii_case("localhost") => {
                 let (target, then) = (word.parse()?, Vec::new());
                 Ok(DialOptions { target, then, family, pin, accept, protocol, face, joined: Vec::new() })
@@ -171,8 +171,7 @@ impl CallOptions {
         if let Some(asked) = pin.into_iter().chain(named).find(|key| *key != known) {
             return Err(CalleeError::OtherKey { name, known, asked });
         }
-        // The book has the last good one at the end.
-        let mut targets = peer.addresses.iter().rev().cloned();
+        let mut targets = peer.targets().cloned();
         let target = targets.next().ok_or(CalleeError::NoAddress { name, key: known })?;
         let then = targets.collect();
         Ok(DialOptions { target, then, family, pin, accept, protocol, face: FaceId::OWN, joined: Vec::new() })
@@ -181,7 +180,7 @@ impl CallOptions {
 
 /// Whether a peer can be called by its name.
 pub(crate) fn is_callable(peer: &PeerEntry) -> bool {
-    matches!(peer.trust, Trust::Unverified | Trust::Verified) && !peer.addresses.is_empty()
+    matches!(peer.trust, Trust::Unverified | Trust::Verified) && peer.targets().next().is_some()
 }
 
 /// Of a word that is neither the name nor the fingerprint of a peer.

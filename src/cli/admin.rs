@@ -356,8 +356,8 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
     let said = match task {
         PeersCommand::List => {
             for peer in book.peers() {
-                let addresses: Vec<_> = peer.addresses.iter().map(ToString::to_string).collect();
-                let (name, trust, addresses) = (&peer.name, peer.trust.standing(), addresses.join(","));
+                let addresses = peer.written_addresses().join(",");
+                let (name, trust) = (&peer.name, peer.trust.standing());
                 print_line(format!("{name} {} {trust} {addresses}", peer.fingerprint).trim_end())?;
             }
             return Ok(0);

@@ -55,7 +55,7 @@ impl Named {
         match self {
             Self::Known => true,
             Self::Chosen => peer.trust != Trust::Met && !peer.trust.is_blocked(),
-            Self::Callable => Self::Chosen.takes(peer) && !peer.addresses.is_empty(),
+            Self::Callable => Self::Chosen.takes(peer) && peer.targets().next().is_some(),
             Self::Blocked => peer.trust.is_blocked(),
         }
     }

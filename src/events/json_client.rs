@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::face_order::FaceRole;
 use super::{EditorEvent, Id, MessageEvent, OutputEvent, UnreadEvent, from_notice};
-use crate::chat::{Chat, DeliveryReport, Info, LineStart, Notice, PromptView, QuestionId, SentMessage};
+use crate::chat::{
+    Chat, DeliveryInfo, DeliveryReport, Info, LineStart, Notice, PromptView, QuestionId, SentMessage,
+};
 use crate::ids::FaceId;
 use crate::limits::SESSION_NAMES;
 use crate::time::UnixMs;
@@ -149,6 +151,9 @@ impl JsonClient {
             (Notice::Info(probe @ Info::Probe { .. }), Some(FaceRole::Prompt)) => {
                 let short = probe.sentences_by_length().into_iter().nth(1);
                 Some(OutputEvent::Notice { message: short.unwrap_or_else(|| probe.sentence()) })
+            }
+            (Notice::Info(queued @ Info::Delivery(DeliveryInfo::Queued { .. })), Some(FaceRole::Prompt)) => {
+                Some(OutputEvent::Notice { message: queued.sentence() })
             }
             (_, Some(FaceRole::Sender | FaceRole::Asker)) => from_notice::of_sender(notice),
             _ => from_notice::of_prompt(notice),

@@ -179,13 +179,29 @@ fn an_address_at_which_nobody_answered_is_called_again_for_what_waits_unless_ano
             .ends_saying(6, "no address is known for bob; what waits goes out when bob calls you");
         let (socket, at) = held_address();
         send(&[&at, "--to", "bob", "--keep", "-m", "two"]).ends_saying(6, "cannot reach ");
+        eventually("the address is in the book", PATIENCE, || book().contains(&format!("?{at}")));
+        drop(socket);
+        // Another who answers there is not called changed, and is not called there again.
+        let (mut hana, _) = Process::start("하나", &["--listen", &at]).and_where();
+        let mut unknown = send(&[&at, "-m", "x"]);
+        assert_eq!(unknown.ends(), 4, "{}", unknown.complaints());
+        assert!(!unknown.complaints().contains("CHANGED"), "{}", unknown.complaints());
+        let mut refused = send(&["--flush"]);
+        refused.ends_saying(4, &format!("{at} does not have the key of bob; nothing was sent"));
+        assert!(!refused.complaints().contains("CHANGED"), "{}", refused.complaints());
+        eventually("the address is dropped", PATIENCE, || !book().contains(&at));
+        hana.types(":quit");
+        hana.ends();
+        let (socket, at) = held_address();
+        send(&[&at, "--to", "bob", "--keep", "-m", "three"]).ends_saying(6, "cannot reach ");
         eventually("the address is in the book", PATIENCE, || book().contains(&at));
         drop(socket);
-        let recv = ["recv", "--listen", &at, "--accept-new", "--count", "2"];
+        let recv = ["recv", "--listen", &at, "--accept-new", "--count", "3"];
         let (mut recv, _) = bob.run(&recv, Stdio::null()).and_where();
         // Who leaves at once has all of it.
         assert_eq!((send(&["--flush"]).ends(), recv.ends()), (0, 0), "served: {is_served}");
-        assert_eq!(recv.output(), "one\ntwo\n");
+        assert_eq!(recv.output(), "one\ntwo\nthree\n");
+        assert!(!book().contains('?') && book().contains(&at), "{}", book());
     }
 }
 

@@ -575,6 +575,9 @@ fn lines_of_a_pipe_are_received_or_wait_with_code_6_through_an_owner_too() {
     for (args, line) in [(&[][..], &b"@bob away"[..]), (&["--plain"], b"@bob away"), (&["--json"], json)] {
         let mut prompt = alice.run(args, file_with(&[line, b"\n"].concat()));
         assert_eq!(prompt.ends(), 6, "{args:?}: {}", prompt.output());
+        // Once for each absence.
+        let row = "* queued; bob gets it when you are both connected (:outbox)";
+        assert_eq!(prompt.has_seen(row), args.is_empty(), "{args:?}: {}", prompt.output());
     }
     let mut status = alice.run(&[], file_with(b":status\n"));
     assert_eq!(status.ends(), 6);

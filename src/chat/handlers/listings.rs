@@ -7,7 +7,6 @@ use crate::chat::notice::{Info, Notice};
 use crate::chat::types::{HistoryPolicy, KeyFor, PeerId, Protocol, TrustLevel};
 use crate::chat::{AddressedView, Chat, Presence};
 use crate::limits;
-use crate::peers::address::Target;
 use crate::peers::name::Name;
 use crate::text::duration::span;
 use crate::time::UnixMs;
@@ -22,7 +21,7 @@ impl Chat {
             let identity =
                 [peer.name.to_string(), peer.trust.standing().to_owned(), peer.fingerprint.short()];
             let last_seen = self.last_seen.get(&peer.fingerprint).copied();
-            let addresses = || peer.addresses.iter().map(Target::to_string).collect::<Vec<_>>().join(" ");
+            let addresses = || peer.written_addresses().join(" ");
             let address = conversation.map_or_else(addresses, |conversation| conversation.origin.to_string());
             let waiting = self.waiting_for(PeerId::Key(peer.fingerprint));
             rows.push(self.peer_row(identity, conversation, last_seen, waiting, address));

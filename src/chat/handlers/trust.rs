@@ -6,7 +6,7 @@ use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{DeliveryWarning, Info, UnsavedChange, Warning};
 use crate::chat::trust_policy::{KeyRefusal, judge};
-use crate::chat::types::{AcceptPolicy, ChangeReply, Origin, PeerId, TrustLevel};
+use crate::chat::types::{AcceptPolicy, ChangeReply, DialOptions, Origin, PeerId, TrustLevel};
 use crate::chat::{Chat, RefusedKey};
 use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::ids::ConnId;
@@ -37,6 +37,18 @@ impl Chat {
             }
             Ok(None) => self.judge_by_book(conn, Ok(())),
             Err(why) => self.judge_by_book(conn, Err(why)),
+        }
+    }
+
+    /// Drops an address that a user named for a peer, and where somebody else answers.
+    fn drop_tried(&mut self, dial: &DialOptions, answered: Fingerprint) {
+        let (AcceptPolicy::Key(fingerprint) | AcceptPolicy::Pinned(fingerprint)) = dial.accept else {
+            return;
+        };
+        let peer = self.book.by_fingerprint(&fingerprint).filter(|_| answered != fingerprint);
+        if peer.is_some_and(|peer| peer.tried.contains(&dial.target)) {
+            let address = dial.target.clone();
+            self.change_book(vec![Change::Untry { fingerprint, address }], ChangeReply::Unasked);
         }
     }
 
@@ -78,10 +90,11 @@ impl Chat {
                     }
                     _ => self.warn_of_remote(&origin, warning),
                 }
-                if let Origin::Outbound { dial, .. } = &origin
-                    && is_changed
-                {
-                    self.stop_calling_at(&dial.target);
+                if let Origin::Outbound { dial, .. } = &origin {
+                    if is_changed {
+                        self.stop_calling_at(&dial.target);
+                    }
+                    self.drop_tried(dial, key);
                 }
                 match claim {
                     None => self.with_session(conn, AnySession::reject_key),

@@ -177,7 +177,7 @@ impl Run<'_> {
             ("warning", id) => {
                 match id.strip_prefix(CALL).and_then(|name| self.book.find(name)) {
                     // As of a call that is made here.
-                    Some(peer) if peer.addresses.is_empty() => warn(no_address(peer), format),
+                    Some(peer) if peer.targets().next().is_none() => warn(no_address(peer), format),
                     _ => relay_warning(event, format, self.flush.home),
                 }
                 if code_of_waiting(text("kind")) == code::REFUSED {

@@ -172,7 +172,7 @@ fn calls(
             Ok(()) => _ = calls.insert(peer.fingerprint, call),
             // A block is told at the end. What is for others is kept all the same.
             Err(_) if peer.trust.is_blocked() => {}
-            Err(_) if waits(peer) && peer.addresses.is_empty() => warn(no_address(peer), format),
+            Err(_) if waits(peer) && peer.targets().next().is_none() => warn(no_address(peer), format),
             Err(why) if waits(peer) => warn(why.message, format),
             Err(_) => {}
         }
@@ -239,7 +239,7 @@ fn through(
     let patience = if args.keep { Patience::Kept } else { Patience::UntilReceipted };
     let (name, timeout, retry, expire) = (peer.name.to_string(), args.timeout, args.retry, args.expire);
     let uncallable = match (&address, patience) {
-        (None, Patience::Kept) if peer.addresses.is_empty() => Some((code::QUEUED, no_address(peer))),
+        (None, Patience::Kept) if peer.targets().next().is_none() => Some((code::QUEUED, no_address(peer))),
         (None, Patience::UntilReceipted) => {
             args::check_callee(&call(peer, None), book).err().map(|why| (why.code, why.message))
         }

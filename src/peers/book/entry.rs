@@ -82,9 +82,15 @@ pub struct PeerEntry {
     /// Addresses at which it was dialled, the one that was good last at the end; none belongs to
     /// two peers.
     pub addresses: Vec<Target>,
+    /// Addresses that the user named for it and where nobody has answered: another who does there
+    /// is not taken for it.
+    pub tried: Vec<Target>,
     /// Name that it last gave itself, where that is another.
     pub claim: Option<Name>,
 }
+
+/// Mark of an address where nobody has answered.
+const TRIED: char = '?';
 
 /// Mark of the claim, in the comment of a line: programs from before leave comments as they are.
 const CLAIMS: &str = "claims ";
@@ -128,13 +134,17 @@ impl PeerEntry {
         let fingerprint = fields.next().ok_or(EntryError::Short)?.parse().map_err(EntryError::Fingerprint)?;
         let word = fields.next().ok_or(EntryError::Short)?;
         let trust = Trust::ALL.into_iter().find(|level| level.word() == word).ok_or(EntryError::Trust)?;
-        let addresses = fields.next().map_or(Ok(Vec::new()), |list| {
-            list.split(',').map(str::parse).collect::<Result<_, _>>().map_err(EntryError::Address)
-        })?;
+        let list = fields.next().into_iter().flat_map(|list| list.split(','));
+        let (tried, addresses): (Vec<_>, Vec<_>) = list.partition(|address| address.starts_with(TRIED));
+        let parse = |list: Vec<&str>| {
+            let targets = list.into_iter().map(|address| address.trim_start_matches(TRIED).parse());
+            targets.collect::<Result<_, _>>().map_err(EntryError::Address)
+        };
+        let (tried, addresses) = (parse(tried)?, parse(addresses)?);
         match fields.next() {
             None => {
                 let claim = claim(line).map(|(claim, _)| claim);
-                Ok(Some(Self { name, fingerprint, trust, addresses, claim }))
+                Ok(Some(Self { name, fingerprint, trust, addresses, tried, claim }))
             }
             Some(_) => Err(EntryError::Long),
         }
@@ -142,11 +152,24 @@ impl PeerEntry {
 
     /// The line of this peer, with a tail from [`tail`].
     pub(super) fn to_line(&self, tail: &str) -> String {
-        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
+        let addresses = self.written_addresses();
         let gap = if addresses.is_empty() { "" } else { " " };
         let (name, trust, addresses) = (&self.name, self.trust.word(), addresses.join(","));
         let claim = self.claim.as_ref().map(|claim| format!(" # {CLAIMS}{claim}")).unwrap_or_default();
         format!("{name} {} {trust}{gap}{addresses}{claim}{tail}", self.fingerprint)
+    }
+
+    /// Its addresses as they stand in the line: those where nobody has answered first, marked.
+    #[must_use]
+    pub fn written_addresses(&self) -> Vec<String> {
+        let tried = self.tried.iter().map(|address| format!("{TRIED}{address}"));
+        tried.chain(self.addresses.iter().map(ToString::to_string)).collect()
+    }
+
+    /// Addresses at which it is called: the one that was good last first, and those where nobody
+    /// has answered last.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.addresses.iter().rev().chain(self.tried.iter().rev())
     }
 
     /// The name that it last gave itself.

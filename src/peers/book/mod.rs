@@ -91,6 +91,8 @@ pub enum Change {
     Address { fingerprint: Fingerprint, address: Target },
     /// Add an address that the user named for a key, and that nobody has: the last to be tried.
     TryAt { fingerprint: Fingerprint, address: Target },
+    /// Drop such an address: somebody else has answered there.
+    Untry { fingerprint: Fingerprint, address: Target },
     /// Write down where the name of a host led when its peer answered there.
     Resolve { fingerprint: Fingerprint, address: Target, to: Target },
     /// Rename a peer, with a number if that name, or one like it, is taken.
@@ -138,6 +140,7 @@ impl Change {
             | Self::Forget { fingerprint }
             | Self::Address { fingerprint, .. }
             | Self::TryAt { fingerprint, .. }
+            | Self::Untry { fingerprint, .. }
             | Self::Resolve { fingerprint, .. }
             | Self::Rename { fingerprint, .. }
             | Self::Claim { fingerprint, .. }
@@ -438,8 +441,15 @@ impl Book {
             Change::Address { fingerprint, address } => self.move_address(fingerprint, address),
             Change::TryAt { fingerprint, address } => match self.by_address(address) {
                 Some(_) => ChangeOutcome::Same,
-                None => self.edit(fingerprint, |peer| peer.addresses.insert(0, address.clone())),
+                None => self.edit(fingerprint, |peer| {
+                    if !peer.tried.contains(address) {
+                        peer.tried.push(address.clone());
+                    }
+                }),
             },
+            Change::Untry { fingerprint, address } => {
+                self.edit(fingerprint, |peer| peer.tried.retain(|there| there != address))
+            }
             Change::Resolve { fingerprint, address, to } => self.resolve(fingerprint, address, to),
             Change::Rename { fingerprint, name } => {
                 let name = self.free_name(name, fingerprint);
@@ -468,6 +478,7 @@ impl Book {
                     fingerprint,
                     trust: Trust::Unverified,
                     addresses: Vec::new(),
+                    tried: Vec::new(),
                     claim: None,
                 });
                 ChangeOutcome::Changed
@@ -498,6 +509,7 @@ impl Book {
             let _ = self.edit(&other, |peer| peer.addresses.retain(|there| !there.is_same_place(address)));
         }
         self.edit(fingerprint, |peer| {
+            peer.tried.retain(|there| !there.is_same_place(address));
             peer.addresses.retain(|there| there != address);
             peer.addresses.push(address.clone());
         })
