@@ -128,6 +128,9 @@ pub enum CommandError {
     /// A command that was typed on the Korean layout.
     #[error("that is :{0} on the Korean layout; switch to the Latin one and write :{0}")]
     KoreanLayout(&'static str),
+    /// A command behind a colon as wide as a Korean letter.
+    #[error("`：` is the full-width colon; write :{0}")]
+    FullWidthColon(&'static str),
     /// A line that begins with an @ and is not `@NAME TEXT`.
     #[error("write @NAME TEXT to send one text to a peer; @@ begins a text with an @")]
     At,

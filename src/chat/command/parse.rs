@@ -22,6 +22,9 @@ use crate::text::suggest::nearest;
 
 /// U+FF20, which an input method for Korean may put in the place of an @.
 const FULLWIDTH_AT: char = '\u{FF20}';
+
+/// U+FF1A, the same for a colon.
+const FULLWIDTH_COLON: char = '\u{FF1A}';
 /// Messages that `:last` shows where no number is named.
 const LAST: usize = 10;
 
@@ -46,6 +49,11 @@ pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
     if trimmed.starts_with(['@', FULLWIDTH_AT]) && !trimmed.starts_with("@@") {
         return Err(CommandError::At);
     }
+    if let Some(rest) = trimmed.strip_prefix(FULLWIDTH_COLON)
+        && let Some(name) = command_typed(rest.split_whitespace().next().unwrap_or_default())
+    {
+        return Err(CommandError::FullWidthColon(name));
+    }
     let Some(rest) = trimmed.strip_prefix(':').filter(|_| !trimmed.starts_with("::")) else {
         return text_of(line.to_owned());
     };
@@ -54,12 +62,7 @@ pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
     let is_word = word.len() > 1 || meaning(word).is_some();
     let looks_like_command = rest.starts_with(|c: char| c.is_ascii_alphabetic()) && is_word;
     match line.strip_prefix(':') {
-        Some(_)
-            if let Some(name) =
-                pressed_keys(word.trim_end_matches('!')).and_then(|keys| command_meant(&keys)) =>
-        {
-            Err(CommandError::KoreanLayout(name))
-        }
+        Some(_) if let Some(name) = typed_in_korean(word) => Err(CommandError::KoreanLayout(name)),
         Some(rest) if looks_like_command && rest.contains('\n') => {
             command(&unwrapped(rest).ok_or(CommandError::Block)?)
         }
@@ -79,6 +82,16 @@ fn command_meant(word: &str) -> Option<&'static str> {
         (None, Some(Meaning::Command(name))) => Some(name),
         (None, _) => None,
     }
+}
+
+/// Name of the command that a word means which was typed on the Korean layout.
+fn typed_in_korean(word: &str) -> Option<&'static str> {
+    pressed_keys(word.trim_end_matches('!')).and_then(|keys| command_meant(&keys))
+}
+
+/// Name of the command that a word is, on either layout.
+fn command_typed(word: &str) -> Option<&'static str> {
+    command_meant(word).or_else(|| typed_in_korean(word))
 }
 
 /// Reads `@NAME TEXT` without its @. The name is all up to the first blank.
@@ -486,6 +499,17 @@ mod tests {
         assert_eq!(parse_line("@철수 밥?\n@bob 아니"), Ok(to("철수", "밥?\n@bob 아니")));
         for line in ["@", "@bob", "@bob ", "@bob: hi", "@bob, hi", " @bob hi", "\u{FF20}bob hi", "@ bob hi"] {
             assert_eq!(parse_line(line), Err(CommandError::At), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_behind_a_full_width_colon_is_named_and_no_text() {
+        for line in ["：listen 8000", " ：listen", "： listen", "：ㅣㅑㄴㅅ두"] {
+            assert_eq!(error(line), "`：` is the full-width colon; write :listen", "{line}");
+        }
+        assert_eq!(error("：q"), "`：` is the full-width colon; write :quit");
+        for text in ["：D", "：", "：안녕", "안녕：listen", "：：listen"] {
+            assert_eq!(parse_line(text), Ok(ParsedLine::Text(text.to_owned())), "{text}");
         }
     }
 
