@@ -741,6 +741,23 @@ fn a_command_is_told_of_a_message_that_one_before_it_may_have_had() {
 }
 
 #[test]
+fn a_line_that_is_dropped_while_send_or_ask_waits_for_its_receipt_ends_that_with_code_5() {
+    let (alice, _owner, _home, bob, _) = owner_and_bob();
+    bob.signal(Signal::STOP);
+    for (args, said) in [
+        (&["send", "bob", "-m", "one"][..], "which you had said, was dropped elsewhere"),
+        (&["ask", "bob", "-m", "two"], "the question was dropped elsewhere before it was acknowledged"),
+    ] {
+        let mut waits = alice.run(args, Stdio::null());
+        eventually("it is sent", PATIENCE, || alice.answer(&["outbox"]).contains(args[3]));
+        assert!(alice.answer(&["outbox", "drop", "bob"]).contains("taken back"));
+        assert_eq!(waits.ends(), 5, "{args:?}: {}", waits.complaints());
+        waits.complains(said);
+    }
+    bob.signal(Signal::CONT);
+}
+
+#[test]
 fn a_message_that_a_prompt_has_shown_comes_unmarked_to_a_command_that_never_had_it() {
     for signal in [Signal::TERM, Signal::KILL] {
         let (home, mut owner, _home, mut bob, _) = owner_and_bob();
