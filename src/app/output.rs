@@ -101,6 +101,8 @@ struct Pending {
     text: Vec<u8>,
     /// Bytes that are being written.
     writing: usize,
+    /// The first failure since a writer asked for one.
+    failure: Option<io::Error>,
     reader: Reader,
     writer: Writer,
 }
@@ -170,10 +172,10 @@ impl ErrorOutput {
             let text = std::mem::take(&mut pending.text);
             pending.writing = text.len();
             drop(pending);
-            // An error of that has nowhere to go.
-            let _ = BlockingWriter(stderr()).write_all(&text);
+            let failure = BlockingWriter(stderr()).write_all(&text).err();
             let mut pending = self.lock();
             (pending.writing, pending.reader) = (0, Reader::Reads);
+            pending.failure = pending.failure.take().or(failure);
             drop(pending);
             self.changed.notify_all();
         }
@@ -196,6 +198,16 @@ impl ErrorOutput {
         }
     }
 
+    /// Hands a text to the thread, and waits until it is written, however long that takes.
+    fn deliver(&self, text: &str) -> io::Result<()> {
+        let mut pending = self.lock();
+        pending.text.extend_from_slice(text.as_bytes());
+        self.changed.notify_all();
+        let waited = self.changed.wait_while(pending, |pending| pending.bytes() > 0);
+        let failure = waited.unwrap_or_else(PoisonError::into_inner).failure.take();
+        failure.map_or(Ok(()), Err)
+    }
+
     fn wait_written<'a>(&self, pending: MutexGuard<'a, Pending>, limit: Duration) -> MutexGuard<'a, Pending> {
         let waited = self.changed.wait_timeout_while(pending, limit, |pending| pending.bytes() > 0);
         waited.unwrap_or_else(PoisonError::into_inner).0
@@ -214,6 +226,12 @@ pub(crate) fn write_stderr(text: &str) {
         // Without a thread there is nothing better. An error has nowhere to go.
         let _ = BlockingWriter(stderr()).write_all(text.as_bytes());
     }
+}
+
+/// Writes a text that is acknowledged once it is written to standard error: this waits for it, and
+/// fails if that has failed since the last call.
+pub(crate) fn deliver_stderr(text: &str) -> io::Result<()> {
+    if ERRORS.start() { ERRORS.deliver(text) } else { BlockingWriter(stderr()).write_all(text.as_bytes()) }
 }
 
 /// Ends the thread, for the sandbox: rules for files hold for threads that start later.

@@ -400,10 +400,15 @@ impl fmt::Display for OutputEvent {
 
 /// Writes an event to standard error. If that is closed, there is nowhere to report it.
 pub(crate) fn emit(event: &OutputEvent, format: OutputFormat) {
-    let text = match format {
+    if format != OutputFormat::Words || event.is_needed() {
+        eprint(&text_of(event, format));
+    }
+}
+
+/// Event as it is written to standard error.
+pub(crate) fn text_of(event: &OutputEvent, format: OutputFormat) -> String {
+    match format {
         OutputFormat::Json => event.to_json(unix_ms(), None),
-        OutputFormat::Words if !event.is_needed() => return,
         _ => event.to_string().lines().flat_map(|line| ["rsachat: ", line, "\n"]).collect(),
-    };
-    eprint(&text);
+    }
 }

@@ -351,6 +351,45 @@ fn a_line_that_was_written_before_the_question_is_no_answer_and_is_not_lost() {
 }
 
 #[test]
+fn a_line_from_before_the_question_that_cannot_be_told_stays_with_its_sender() {
+    for json in ["", "--json"] {
+        let (ann, bob) = (Home::with_key("ann", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
+        ann.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+        bob.answer(&["peers", "add", "ann", &ann.fingerprint()]);
+        bob.run(&["send", "ann", "--keep", "-m", "an old line"], Stdio::null()).ends_saying(6, "kept");
+        let (_serves, at) = bob.serves();
+        let script = format!(r#""$0" --home "$1" ask "$2" --to bob -m ready? {json} 2>/dev/full"#);
+        let mut asks = ann.shell(&script, &at, Stdio::null());
+        assert_eq!((asks.ends(), asks.output().as_str()), (1, ""), "{json}");
+        assert!(bob.answer(&["outbox"]).contains("an old line"), "{json}");
+    }
+}
+
+#[test]
+fn a_line_that_a_served_asker_cannot_tell_waits_for_somebody_who_shows_it() {
+    for json in ["", "--json"] {
+        let ann = Home::with_key("ann", "test-1.pem");
+        let (_serves, at) = ann.serves();
+        let home = Home::with_key("bob", "test-2.pem");
+        let mut bob = home.start(&["--json", "--connect", &at]);
+        bob.sees(r#""event":"connected""#);
+        ann.has_met("bob");
+        ann.answer(&["peers", "trust", "bob", &home.fingerprint()]);
+        bob.types(r#"{"say":"early","to":"ann"}"#);
+        bob.sees(r#""event":"delivered""#);
+        let script = format!(r#""$0" --home "$1" ask "$2" -m ready? {json} 2>/dev/full"#);
+        let mut asks = ann.shell(&script, "bob", Stdio::null());
+        bob.sees("ready?");
+        bob.types(r#"{"say":"yes","to":"ann"}"#);
+        assert_eq!((asks.ends(), asks.output().as_str()), (1, ""), "{json}");
+        assert!(!bob.has_seen(r#""event":"received","to":"ann""#), "{json}");
+        let mut prompt = ann.run(&["--plain"], Stdio::null());
+        prompt.ends();
+        assert!(prompt.output().contains("bob says: early"), "{json}: {}", prompt.output());
+    }
+}
+
+#[test]
 fn a_home_that_is_open_elsewhere_asks_by_its_own_connection() {
     let (mut minji, mut junho, _) = Process::pair("민지", "준호");
     let home = minji.home.clone();

@@ -14,6 +14,7 @@ use crate::app::error::{SIGPIPE, code, describe};
 use crate::app::event_loop::App;
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::print;
+use crate::app::output::deliver_stderr;
 use crate::chat::{ExitRequest, Input, Message, ReceiptDue};
 use crate::cli::args;
 use crate::events::from_notice::message;
@@ -82,6 +83,11 @@ impl Deliverer {
     pub(crate) fn put(&self, message: Message, due: ReceiptDue) {
         self.backlog.add(&message, due);
         self.send(Item::Message(message, due));
+    }
+
+    /// Writes a text to standard error for a message, in the order of the messages.
+    pub(crate) fn tell(&self, text: String, due: ReceiptDue) {
+        self.send(Item::Told(text, due));
     }
 
     /// Forgets a connection of which a message could not be handed over: nothing follows on it.
@@ -160,19 +166,29 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, items: &Receiver<Item>, report: impl Fn(Delivered)) {
+        let mut next = None;
         loop {
-            let first = match items.recv() {
+            let first = match next.take().map_or_else(|| items.recv(), Ok) {
                 Ok(Item::Message(message, due)) => (message, due),
+                Ok(Item::Told(text, due)) => match deliver_stderr(&text) {
+                    Ok(()) => {
+                        report(Delivered::Upto(due));
+                        continue;
+                    }
+                    Err(error) => return report(Delivered::Broken(error)),
+                },
                 Ok(Item::End) | Err(_) => return,
                 Ok(Item::Closed(_) | Item::Finished(_)) => continue,
             };
             let (mut batch, mut is_last) = (vec![first], false);
             // Standard output takes everything that waits in one piece.
-            while self.remaining.is_none_or(|remaining| (batch.len() as u64) < remaining)
+            while next.is_none()
+                && self.remaining.is_none_or(|remaining| (batch.len() as u64) < remaining)
                 && let Ok(more) = items.try_recv()
             {
                 match more {
                     Item::Message(message, due) => batch.push((message, due)),
+                    told @ Item::Told(..) => next = Some(told),
                     Item::End => is_last = true,
                     Item::Closed(_) | Item::Finished(_) => {}
                 }

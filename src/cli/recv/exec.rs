@@ -191,6 +191,8 @@ impl Commands {
                         return report(Delivered::Enough);
                     }
                 }
+                // Only who asks tells anything, and runs no command.
+                Some(Item::Told(..)) => {}
                 Some(Item::End) | None => is_last = true,
             }
         }

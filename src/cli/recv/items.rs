@@ -43,6 +43,8 @@ pub(crate) struct CommandReply {
 /// Item for the thread.
 pub(super) enum Item {
     Message(Message, ReceiptDue),
+    /// Text for standard error that stands for a message.
+    Told(String, ReceiptDue),
     /// Nothing follows on this connection.
     Closed(ConnId),
     /// A command has ended.

@@ -14,7 +14,7 @@ use crate::chat::{Input, Message, Notice, Protocol, ReadingProof, ReceiptDue};
 use crate::cli::recv::deliver::Deliverer;
 use crate::cli::recv::items::Delivered;
 use crate::events::from_notice::EventReporter;
-use crate::events::{Done, OutputEvent, OutputFormat, emit};
+use crate::events::{Done, OutputEvent, OutputFormat, text_of};
 use crate::text::safe::SafeText;
 
 /// Sink of notices on standard error, and of answers where any are awaited.
@@ -57,8 +57,9 @@ pub(super) struct Answers {
     surplus: Vec<ReceiptDue>,
     /// What came before it was known that the peer had read the question; `None` from there on.
     early: Option<Vec<(Message, ReceiptDue)>>,
-    /// Receipts of what is no answer and was told instead.
-    told: Vec<ReceiptDue>,
+    /// Number of texts before the first answer that are no answers, and are told and not written
+    /// yet.
+    told: u64,
     format: OutputFormat,
 }
 
@@ -72,8 +73,8 @@ impl Answers {
         let deliverer = Deliverer::start(Deliverer::output(format), Some(count), waker)?;
         // The raw wire tells nothing of that.
         let early = (wire == Protocol::Native).then(Vec::new);
-        let (surplus, told) = (Vec::new(), Vec::new());
-        Ok(Self { deliverer, awaited: count, taken: 0, written: 0, surplus, early, told, format })
+        let surplus = Vec::new();
+        Ok(Self { deliverer, awaited: count, taken: 0, written: 0, surplus, early, told: 0, format })
     }
 
     /// The peer has read the question. What it wrote before is told, and is no answer; where its
@@ -86,8 +87,9 @@ impl Answers {
                     let text: Vec<_> = message.rows.iter().map(SafeText::as_str).collect();
                     let words =
                         format!("{} had written before the question: {}", message.name, text.join("\n"));
-                    emit(&OutputEvent::Warning { kind: "earlier", message: words }, self.format);
-                    self.told.push(due);
+                    let earlier = OutputEvent::Warning { kind: "earlier", message: words };
+                    self.deliverer.tell(text_of(&earlier, self.format), due);
+                    self.told += 1;
                 }
             }
         }
@@ -111,8 +113,10 @@ impl Answers {
         while let Some(delivered) = app.sink().answers.as_mut().and_then(|one| one.deliverer.next()) {
             match delivered {
                 Delivered::Upto(due) => {
-                    if let Some(answers) = &mut app.sink().answers {
-                        answers.written += 1;
+                    match &mut app.sink().answers {
+                        Some(Self { told, .. }) if *told > 0 => *told -= 1,
+                        Some(answers) => answers.written += 1,
+                        None => {}
                     }
                     app.shown(due);
                 }
@@ -123,9 +127,6 @@ impl Answers {
                 // Commands only reply and fail.
                 Delivered::Enough | Delivered::Reply(_) | Delivered::Failed { .. } => {}
             }
-        }
-        while let Some(due) = app.sink().answers.as_mut().and_then(|one| one.told.pop()) {
-            app.shown(due);
         }
         app.send_receipts();
         let is_complete = app.sink().answers.as_ref().is_some_and(|answers| answers.missing() == 0);

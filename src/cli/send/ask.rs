@@ -21,7 +21,7 @@ use crate::store::book_file;
 The question is one message, without the newline at the end of the input. Whoever is there answers: a person at a \
 prompt, or rsachat recv --exec CMD --reply. The next texts from that peer are the answers, each one line of safe text on \
 standard output, or with --json one object, and are acknowledged once they are written and flushed. A line that the peer \
-had written before it read the question is not an answer: it is reported on standard error.
+had written before it read the question is not an answer: it is reported on standard error, and acknowledged once it is written there.
 
 The exit code is 0 when the question was acknowledged and every answer came; 5 when it was acknowledged and not \
 answered in time, or the other side left before that, and the message says how many answers came; otherwise as for rsachat send, which \

@@ -1,6 +1,7 @@
 //! `rsachat ask` on a home that another process has open: a face of that process, whose connection
 //! the question goes by, so that none is made beside it.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -13,11 +14,12 @@ use super::through_owner::code_of_warning;
 use super::waiting::Departure;
 use crate::app::error::{AppError, code, describe};
 use crate::app::os::print;
+use crate::app::output::deliver_stderr;
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::display::not_in_time;
 use crate::cli::args;
 use crate::crypto::Fingerprint;
-use crate::events::{Done, OutputEvent, OutputFormat, emit};
+use crate::events::{Done, OutputEvent, OutputFormat, emit, text_of};
 use crate::net::process::Signals;
 use crate::text::safe::SafeText;
 use crate::wire::ByeReason;
@@ -140,9 +142,11 @@ impl Run {
             ("message", id) => {
                 let is_short = event.get("short") == Some(&Value::Bool(true));
                 if !is_short && (id == "ask" || self.written > 0) {
-                    return self.write(client, event);
+                    let written = self.write(event);
+                    self.written += u64::from(written.is_ok());
+                    return self.shown(client, event, written);
                 }
-                self.tell(client, event);
+                return self.shown(client, event, self.tell(event));
             }
             ("away" | "left", _) if is_about_peer => {
                 let departure = Departure::of(event);
@@ -160,8 +164,8 @@ impl Run {
         None
     }
 
-    /// Writes an answer as `recv` does, and says so. Returns the exit code where it cannot be.
-    fn write(&mut self, client: &mut OwnerClient, event: &Value) -> Option<u8> {
+    /// Writes an answer as `recv` does.
+    fn write(&self, event: &Value) -> io::Result<()> {
         let text = event.get("text").and_then(Value::as_str).unwrap_or_default();
         let bytes = event.get("bytes").and_then(Value::as_str);
         let bytes = bytes.and_then(|bytes| BASE64_STANDARD.decode(bytes).ok());
@@ -169,32 +173,32 @@ impl Run {
             OutputFormat::Json => event.to_string(),
             _ => SafeText::exact_line(bytes.as_deref().unwrap_or(text.as_bytes())).to_string(),
         };
-        match print(&format!("{line}\n")) {
-            Ok(()) => {
-                self.written += 1;
-                client.order(&json!({ "shown": event.get("number") }));
-                None
-            }
-            Err(error) if args::output_bye(&error) == ByeReason::OutputGone => {
-                Some(self.end(code::READER_GONE, None))
-            }
-            Err(error) => {
-                let why = format!("cannot write the output: {}", describe(&error));
-                Some(self.end(code::FAILED, Some(("output", why))))
-            }
-        }
+        print(&format!("{line}\n"))
     }
 
     /// Tells what the peer has sent that is no answer.
-    fn tell(&self, client: &mut OwnerClient, event: &Value) {
+    fn tell(&self, event: &Value) -> io::Result<()> {
         let text = event.get("text").and_then(Value::as_str).unwrap_or_default();
         let (name, text) = (&self.question.name, SafeText::line(text));
         let message = match self.written {
             0 => format!("{name} had written before the question: {text}"),
             _ => format!("{name} has sent this, which is no answer: {text}"),
         };
-        emit(&OutputEvent::Warning { kind: "earlier", message }, self.question.format);
-        client.order(&json!({ "shown": event.get("number") }));
+        let earlier = OutputEvent::Warning { kind: "earlier", message };
+        deliver_stderr(&text_of(&earlier, self.question.format))
+    }
+
+    /// Says that a message was written. Returns the exit code where it cannot be.
+    fn shown(&self, client: &mut OwnerClient, event: &Value, written: io::Result<()>) -> Option<u8> {
+        let Err(error) = written else {
+            client.order(&json!({ "shown": event.get("number") }));
+            return None;
+        };
+        if args::output_bye(&error) == ByeReason::OutputGone {
+            return Some(self.end(code::READER_GONE, None));
+        }
+        let why = format!("cannot write the output: {}", describe(&error));
+        Some(self.end(code::FAILED, Some(("output", why))))
     }
 
     /// Tells how it ends. A question that no peer has is taken back with the connection: nobody
