@@ -65,7 +65,7 @@ pub struct Position {
 /// Why an offer is declined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DeclineReason {
-    /// The user does not want it, or does not take files of this peer.
+    /// The user does not want it, or has as many offers of this peer as there may be.
     Unwanted,
     /// It is larger than the receiver takes.
     TooLarge,
@@ -75,6 +75,8 @@ pub enum DeclineReason {
     Expired,
     /// The receiver cannot write where it would be.
     CannotWrite,
+    /// The receiver takes offers only of peers that its user has chosen.
+    NotChosen,
     /// A reason of a later version.
     Other(u8),
 }
@@ -400,6 +402,7 @@ impl DeclineReason {
             Self::NoRoom => 2,
             Self::Expired => 3,
             Self::CannotWrite => 4,
+            Self::NotChosen => 5,
             Self::Other(number) => number,
         }
     }
@@ -411,6 +414,7 @@ impl DeclineReason {
             2 => Self::NoRoom,
             3 => Self::Expired,
             4 => Self::CannotWrite,
+            5 => Self::NotChosen,
             other => Self::Other(other),
         }
     }

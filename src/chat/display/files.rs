@@ -110,6 +110,9 @@ fn decline_reason(reason: DeclineReason) -> &'static str {
         DeclineReason::NoRoom => ": there is no room for it",
         DeclineReason::Expired => ": it is no longer known there",
         DeclineReason::CannotWrite => ": it cannot be written there",
+        DeclineReason::NotChosen => {
+            ": files are taken only from peers that were chosen there, with :to for example; offer it again then"
+        }
     }
 }
 

@@ -88,8 +88,13 @@ impl Chat {
         }
         let acquaintance = self.conversations.get(conn).map(Conversation::acquaintance);
         let is_chosen = acquaintance == Some(Acquaintance::Chosen) || self.has_chosen(peer);
-        if !is_chosen || !self.makes_room_for_offer(peer) {
-            self.send_transfer(conn, TransferRecord::Decline { id, reason: DeclineReason::Unwanted });
+        let refusal = if is_chosen {
+            (!self.makes_room_for_offer(peer)).then_some(DeclineReason::Unwanted)
+        } else {
+            Some(DeclineReason::NotChosen)
+        };
+        if let Some(reason) = refusal {
+            self.send_transfer(conn, TransferRecord::Decline { id, reason });
             return self.note_idle(conn);
         }
         let number = self.transfers.next_number();
