@@ -11,6 +11,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use nix::net::if_::InterfaceFlags;
 use rustix::io::Errno;
 
+use super::error::{code, describe};
 use super::output;
 use crate::limits::DIALABLE_SHOWN;
 use crate::net::{Net, SocketId, Stack};
@@ -72,6 +73,15 @@ pub(crate) fn print_line(text: &str) -> io::Result<()> {
 /// Prints text on standard output as it is, without a buffer.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     output::write_stdout(text)
+}
+
+/// Tells that standard output cannot be written, unless its reader has gone. Returns the exit code.
+pub(crate) fn output_failed(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return code::READER_GONE;
+    }
+    eprint_line(&format!("rsachat: error: cannot write the output: {}", describe(error)));
+    code::FAILED
 }
 
 pub(crate) fn stdout_is_terminal() -> bool {

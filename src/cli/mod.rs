@@ -127,9 +127,16 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code::USAGE);
         }
         Err(help) => {
-            // A reader that has gone needs no help text.
-            let _ = print(&styled(&help.render(), stdout_is_terminal()));
-            return ExitCode::SUCCESS;
+            let printed = print(&styled(&help.render(), stdout_is_terminal())).map_err(AppError::from);
+            return match printed {
+                Err(error) if error.code != code::READER_GONE => {
+                    eprint_line(&error.to_string());
+                    output::finish_stderr();
+                    ExitCode::from(error.code)
+                }
+                // A reader that has gone needs no help text.
+                _ => ExitCode::SUCCESS,
+            };
         }
     };
     let code = start(&cli).unwrap_or_else(|error| {

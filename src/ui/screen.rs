@@ -120,20 +120,25 @@ impl Screen {
 
     /// Waits until everything is written, but not longer than to this moment: what the reader of
     /// the output has not taken by then is dropped.
-    pub(crate) fn finish(&mut self, until: Instant) {
+    ///
+    /// # Errors
+    /// What kept the rest from being written, unless it was told before.
+    pub(crate) fn finish(&mut self, until: Instant) -> io::Result<()> {
         self.queue = None;
         // The thread ends by giving up its end of this channel.
-        while let Ok(_) | Err(RecvTimeoutError::Timeout) =
-            self.written.recv_timeout(until.saturating_duration_since(Instant::now()))
-        {
-            if Instant::now() >= until {
-                return;
+        let end = loop {
+            match self.written.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Err(error)) => break Err(error),
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+                Ok(Ok(_)) | Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Ok(()),
+                Ok(Ok(_)) | Err(RecvTimeoutError::Timeout) => {}
             }
-        }
+        };
         if let Some(thread) = self.thread.take() {
             // A panic there has been reported by its hook.
             let _ = thread.join();
         }
+        end
     }
 
     /// Begins a request of a program; events that follow carry its id.

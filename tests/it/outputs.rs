@@ -427,3 +427,24 @@ fn a_log_that_cannot_be_opened_ends_the_start() {
         prompt.ends_saying(3, &format!("cannot log to {log}: there is no folder "));
     }
 }
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_of_whatever_prints_it() {
+    let home = Home::of("민지");
+    let on_full = |args: &str, input: &str| {
+        let script = format!(r#"printf '%s' "$2" | "$0" --home "$1" {args} > /dev/full"#);
+        home.shell(&script, input, Stdio::null())
+    };
+    for args in ["--plain", "--json", ""] {
+        on_full(args, ":help\n").ends_saying(1, "cannot write the output: no space left on device");
+    }
+    for args in ["--help", "--version", "send --help", "help"] {
+        on_full(args, "").ends_saying(3, "no space left on device");
+    }
+    let (mut serve, _) = home.run(&["serve", "--listen", "127.0.0.1:0"], Stdio::null()).and_where();
+    for args in ["attach --plain", "attach --json"] {
+        on_full(args, ":help\n").ends_saying(1, "cannot write the output: no space left on device");
+    }
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.ends(), 0);
+}

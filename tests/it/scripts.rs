@@ -195,7 +195,7 @@ const SEEN: &[(&str, &str)] = &[
     ("SaveFailed", r"! the message was not saved as full: no space left on device$"),
     ("FewerMessages", r"! there are only 2 messages; nothing was copied or saved$"),
     ("NoClipboard", r"! nothing was copied: no terminal with a clipboard is here; "),
-    ("NoLog", r"\* nothing is written to disk; "),
+    ("NoLog", r"\* there is no log; "),
     ("ExitHint", r"\* to leave, type :quit or press Ctrl-D$"),
     ("NoHistory", r"\* nothing has been said in this session yet$"),
     ("KeyPending", r"! alice presented a different key from the one that you know; "),

@@ -184,7 +184,7 @@ impl Info {
             Self::LogClosed { file } => (AnyRows, format!("stopped logging to {file}")),
             Self::Copied { label, bytes } => (AnyRows, export::copied(label, *bytes)),
             Self::Saved { label, bytes, file } => (AnyRows, export::saved(label, *bytes, file)),
-            Self::NoLog => (AnyRows, "nothing is written to disk; :log FILE starts a log".to_owned()),
+            Self::NoLog => (AnyRows, "there is no log; :log FILE starts one".to_owned()),
             Self::NoHistory => (Rows, "nothing has been said in this session yet".to_owned()),
             Self::Greeting => (
                 Omitted,

@@ -17,7 +17,7 @@ use crate::app::broker::{self, Broker, Purpose};
 use crate::app::error::{AppError, code};
 use crate::app::host::NoticeSink as _;
 use crate::app::json::json_line;
-use crate::app::os::{eprint_line, print, unix_ms};
+use crate::app::os::{eprint_line, output_failed, print, unix_ms};
 use crate::app::owner_client::{OwnerClient, OwnerFault, Watch, silent};
 use crate::chat::{Export, Info, KnownNames, Notice, ReceiptDue, Warning};
 use crate::config::{ColourWhen, SettingSources, Settings};
@@ -134,7 +134,7 @@ pub(crate) fn attach(
     face.begin(&mut client, args);
     let ended = face.run(&mut client, &signals);
     let unsent = if ended.is_err() { face.take_unsent() } else { Vec::new() };
-    face.finish();
+    let written = face.finish();
     // The screen takes no more.
     for (what, order) in &unsent {
         face.name_unsent(what, order);
@@ -142,7 +142,8 @@ pub(crate) fn attach(
     let error = match ended {
         Ok(code) => {
             client.close();
-            return Ok(ServedUse::Over(code));
+            let failure = written.err().map(|error| output_failed(&error));
+            return Ok(ServedUse::Over(if code == 0 { failure.unwrap_or(0) } else { code }));
         }
         Err(OwnerFault::Ended(_)) if edited && client.is_passing() => return Ok(ServedUse::OwnerPassed),
         Err(OwnerFault::Silent(process)) => silent(process),
@@ -231,18 +232,21 @@ impl AttachedFace {
             if let Some(upto) = self.shown() {
                 client.order(&json!({ "shown": upto }));
             }
+            if let Some(code) = self.code {
+                return Ok(code);
+            }
             while !self.awaits_turn()
                 && client.queued() < limits::LOCAL_BACKLOG_BYTES
                 && self.take_input(client)
             {}
             for event in client.wait(None)? {
-                self.take_event(client, &event);
+                // The first reason to end is the one that counts.
+                if self.code.is_none() {
+                    self.take_event(client, &event);
+                }
             }
             if let Some(words) = broker::of_process().and_then(Broker::take_end) {
                 self.warn(words);
-            }
-            if let Some(code) = self.code {
-                return Ok(code);
             }
         }
     }
@@ -259,7 +263,7 @@ impl AttachedFace {
         while let Some(shown) = screen.shown() {
             match shown {
                 Ok(due) => upto = Some(due.upto.number()),
-                Err(_) => self.code = Some(code::READER_GONE),
+                Err(error) => self.code = Some(output_failed(&error)),
             }
         }
         upto
@@ -378,8 +382,9 @@ impl AttachedFace {
         if event["event"] == "error" && event["kind"] == "owner" {
             return;
         }
-        if Orders::relayed(event).is_some_and(|event| print(&json_line(&event)).is_err()) {
-            self.code = Some(code::READER_GONE);
+        let relayed = Orders::relayed(event).map_or(Ok(()), |event| print(&json_line(&event)));
+        if let Err(error) = relayed {
+            self.code = Some(output_failed(&error));
             return;
         }
         match event["event"].as_str() {
@@ -471,15 +476,22 @@ impl AttachedFace {
     }
 
     /// Ends the screen and the editor.
-    fn finish(&mut self) {
+    ///
+    /// # Errors
+    /// What kept the last of the output from being written.
+    fn finish(&mut self) -> io::Result<()> {
         if let FaceInput::Editor(terminal) = &self.input {
             terminal.begin_close();
         }
-        if let FaceOutput::Screen(screen) = &mut self.output {
-            screen.finish(Instant::now() + Duration::from_millis(limits::OUTPUT_GRACE_MS));
-        }
+        let written = match &mut self.output {
+            FaceOutput::Screen(screen) => {
+                screen.finish(Instant::now() + Duration::from_millis(limits::OUTPUT_GRACE_MS))
+            }
+            FaceOutput::Relayed => Ok(()),
+        };
         if let FaceInput::Editor(terminal) = &mut self.input {
             terminal.finish();
         }
+        written
     }
 }

@@ -11,7 +11,7 @@ use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host::NoticeSink as _;
 use crate::app::log;
-use crate::app::os::eprint_line;
+use crate::app::os::{eprint_line, output_failed};
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::app::recorder::Recorder;
 use crate::app::sandbox::Confinement;
@@ -193,11 +193,11 @@ fn try_start(
         turn: Turn::Ended,
         exit_reason: None,
         output_until: None,
+        output_failure: None,
         faces: FaceServer::default(),
     };
     let code = app.run(&mut frontend, &signals).map(|code| attendance.code(code));
-    frontend.finish(app, code.as_ref().ok().copied());
-    Ok(ServedUse::Over(code?))
+    Ok(ServedUse::Over(frontend.finish(app, code)?))
 }
 
 /// Hands over what there is to handle before any input.
@@ -320,6 +320,8 @@ struct PromptFrontend {
     /// Why the program ends, where a connection or a listener was the cause.
     exit_reason: Option<ExitReason>,
     output_until: Option<Instant>,
+    /// Exit code of output that failed while the program ended.
+    output_failure: Option<u8>,
     /// Other processes that use the home.
     faces: FaceServer,
 }
@@ -340,14 +342,11 @@ impl Frontend<ServedSink<Screen>> for PromptFrontend {
         while let Some(shown) = app.sink().own.shown() {
             match shown {
                 Ok(due) => app.shown(due),
-                // The reader of our output has gone: as if SIGPIPE ended us, but in order.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    app.handle(Input::ExitRequest(ExitRequest::Signal(SIGPIPE)));
-                }
-                Err(error) => {
-                    eprint_line(&format!("rsachat: error: cannot write the output: {}", describe(&error)));
-                    app.handle(Input::ExitRequest(ExitRequest::Failure(code::FAILED)));
-                }
+                Err(error) => app.handle(Input::ExitRequest(match output_failed(&error) {
+                    // As if SIGPIPE ended us, but in order.
+                    code::READER_GONE => ExitRequest::Signal(SIGPIPE),
+                    code => ExitRequest::Failure(code),
+                })),
             }
         }
         app.send_receipts();
@@ -389,8 +388,11 @@ impl Frontend<ServedSink<Screen>> for PromptFrontend {
     }
 
     fn finish_output(&mut self, app: &mut App<ServedSink<Screen>>) {
-        while let Some(Ok(due)) = app.sink().own.shown_until(self.output_until()) {
-            app.shown(due);
+        while let Some(shown) = app.sink().own.shown_until(self.output_until()) {
+            match shown {
+                Ok(due) => app.shown(due),
+                Err(error) => self.output_failure = Some(output_failed(&error)),
+            }
         }
         app.send_receipts();
         let never_given = app.sink().never_given();
@@ -496,24 +498,27 @@ impl PromptFrontend {
         app.handle(Input::ExitRequest(ExitRequest::Failure(code::MACHINE)));
     }
 
-    /// Ends the screen and the editor. `code` is absent after an error of the loop.
-    fn finish(mut self, mut app: App<ServedSink<Screen>>, code: Option<u8>) {
+    /// Ends the screen and the editor. Returns the exit code: output that could not be written is
+    /// no success.
+    fn finish(mut self, mut app: App<ServedSink<Screen>>, code: io::Result<u8>) -> io::Result<u8> {
         if let InputSource::Editor(terminal) = &self.source {
             terminal.begin_close();
         }
         self.faces.finish(&mut app);
         // Before the wait for peers, which may use up the time that the output has.
-        if let Some(code) = code {
+        if let Ok(code) = code {
             for event in exit_reason::last_events(code, self.exit_reason.take()) {
                 app.sink().own.tell(&event);
             }
         }
         // Nothing can be done about an error by now.
         let _ = app.linger();
-        app.sink().own.finish(self.output_until());
+        let written = app.sink().own.finish(self.output_until());
         if let InputSource::Editor(terminal) = &mut self.source {
             terminal.finish();
         }
+        let failure = self.output_failure.or(written.err().map(|error| output_failed(&error)));
+        code.map(|code| if code == 0 { failure.unwrap_or(0) } else { code })
     }
 }
 
