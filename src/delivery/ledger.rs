@@ -432,6 +432,14 @@ impl Ledger {
         self.pairs.keys().copied().filter(|peer| self.waiting_count(*peer) > 0)
     }
 
+    /// Peers for whom messages wait that are on disk, each with their number: one that could not be
+    /// written does not wait.
+    pub fn waiting_on_disk(&self) -> impl Iterator<Item = (Fingerprint, usize)> {
+        let waiting =
+            self.pairs.iter().map(|(peer, entry)| (*peer, self.waiting_upto(*peer, entry.committed)));
+        waiting.filter(|(_, count)| *count > 0)
+    }
+
     /// Peers for whom messages wait, or of whom it is still to be learnt whether they had one that
     /// was taken back.
     pub fn peers_in_outbox(&self) -> impl Iterator<Item = Fingerprint> {

@@ -196,8 +196,8 @@ impl Chat {
 
     /// Names of those that messages wait for, each with their number.
     pub(crate) fn receivers(&self) -> Vec<(String, usize)> {
-        let peers = self.kept.iter().flat_map(|kept| kept.ledger.peers_waited_for());
-        peers.map(|peer| (self.name_of_key(peer), self.waiting_for(PeerId::Key(peer)))).collect()
+        let peers = self.kept.iter().flat_map(|kept| kept.ledger.waiting_on_disk());
+        peers.map(|(peer, count)| (self.name_of_key(peer), count)).collect()
     }
 
     /// Number of messages that wait for receivers that have them on disk.
@@ -213,7 +213,7 @@ impl Chat {
 
     /// Whether messages wait for anybody.
     pub(crate) fn has_queued(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.ledger.peers_waited_for().next().is_some())
+        self.kept.as_ref().is_some_and(|kept| kept.ledger.waiting_on_disk().next().is_some())
     }
 }
 
@@ -325,5 +325,15 @@ mod tests {
         let Notice::Table(rows) = listed else { panic!("{listed:?}") };
         let states: Vec<_> = rows.iter().skip(1).map(|row| row[3].as_str()).collect();
         assert_eq!(states, ["delivered", "expired", "queued, for 1 min more", "queued"]);
+    }
+
+    #[test]
+    fn a_line_that_is_not_on_disk_is_not_counted_as_waiting_at_the_end() {
+        let (mut ledger, bob) = (Ledger::new(Pairs::new(), Seed::new([1; 32])), Fingerprint::of(b"bob"));
+        ledger.enqueue(bob, "refused", UnixMs(0), None).unwrap();
+        assert_eq!(ledger.waiting_on_disk().count(), 0);
+        ledger.committed(bob, 1);
+        ledger.enqueue(bob, "refused", UnixMs(0), None).unwrap();
+        assert_eq!(ledger.waiting_on_disk().collect::<Vec<_>>(), [(bob, 1)]);
     }
 }
