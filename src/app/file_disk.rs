@@ -112,6 +112,12 @@ impl FileDisk {
                 self.targets.entry(number).or_default().entries.extend(entries);
                 None
             }
+            FileRequest::ListEntries { number, face } => {
+                let source =
+                    self.sources.get(&number).map(|sent| sent.source.manifest(0, MANIFEST_PART_BYTES));
+                let target = || self.targets.get(&number).map(Target::page);
+                Some(FileAnswer::Listed { number, face, entries: source.or_else(target).unwrap_or_default() })
+            }
             FileRequest::OpenTarget { number, offer, place, part } => {
                 Some(match self.open(number, &offer, place.as_deref(), part) {
                     Ok(OpenedTarget::At(at, part)) => FileAnswer::Opened { number, opened: Ok((at, part)) },
@@ -320,6 +326,11 @@ impl SentSource {
 }
 
 impl Target {
+    /// Its first entries.
+    fn page(&self) -> Vec<ManifestEntry> {
+        self.part.as_ref().map_or(&self.entries, Part::entries).page(0, MANIFEST_PART_BYTES)
+    }
+
     fn begin(&mut self, part: Part, row: PartRow) -> OpenedTarget {
         let at = part.position();
         (self.part, self.row, self.synced) = (Some(part), Some(row.clone()), Some(Instant::now()));

@@ -230,7 +230,13 @@ pub const COMMANDS: [CommandSpec; 35] = [
          ends when nothing of it has moved for seven days. :cancel takes it back. Write a path with blanks in quotes. \
          Links and special files in a folder are not sent.",
     ),
-    spec("files", "", "list the files that are offered and on their way", Completion::Nothing, ""),
+    spec(
+        "files",
+        "[N]",
+        "list the files that are offered and on their way",
+        Completion::Nothing,
+        "With the number of a folder: what is in it, also before you accept.",
+    ),
     spec(
         "accept",
         "N [PATH]",

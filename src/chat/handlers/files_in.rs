@@ -51,8 +51,10 @@ impl Chat {
             return self.cancel_files(number);
         }
         let reason = DeclineReason::Unwanted;
-        file.decision = Decision::Declined(reason);
+        file.stop(Decision::Declined(reason));
+        let part = file.part.take();
         self.keep_transfer(number);
+        self.effects.push(Effect::File(FileRequest::Discard { number, id, part }));
         if let Some(conn) = self.conn_for_files(peer) {
             self.send_transfer(conn, TransferRecord::Decline { id, reason });
         }
@@ -64,21 +66,32 @@ impl Chat {
     /// disk.
     pub(super) fn go_on(&mut self, conn: ConnId, number: TransferNumber) {
         let Some(transfer) = self.transfers.get_mut(number) else { return };
-        transfer.conn = Some(conn);
         let offer = transfer.offer().clone();
         let TransferSide::Incoming(IncomingFile { manifest, decision: Decision::Accepted { .. }, .. }) =
             &transfer.side
         else {
             return;
         };
+        transfer.conn = Some(conn);
         if offer.kind == OfferKind::Folder && !manifest.is_complete(&offer) {
-            let list = TransferRecord::List { id: offer.id, first: manifest.next() };
-            return self.send_transfer(conn, list);
+            return self.ask_for_manifest(conn, number);
         }
         // That it is accepted is known before anything of it is on disk.
         match &mut self.kept {
             Some(kept) => kept.next.push(AfterCommit::OpenTarget(number)),
             None => self.open_target(number),
+        }
+    }
+
+    /// Asks for the rest of the manifest of a folder, unless that is on its way.
+    pub(super) fn ask_for_manifest(&mut self, conn: ConnId, number: TransferNumber) {
+        let Some(transfer) = self.transfers.get_mut(number) else { return };
+        let id = transfer.offer().id;
+        let TransferSide::Incoming(file) = &mut transfer.side else { return };
+        if file.asked.is_none_or(|(asked, _)| asked != conn) {
+            file.asked = Some((conn, 0));
+            let first = file.manifest.next();
+            self.send_transfer(conn, TransferRecord::List { id, first });
         }
     }
 
@@ -106,18 +119,22 @@ impl Chat {
         let Some(number) = self.transfers.incoming(peer, id) else { return self.note_idle(conn) };
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
-        if !matches!(file.decision, Decision::Accepted { .. }) {
+        let Some((_, parts)) = file.asked.as_mut().filter(|(asked, _)| *asked == conn) else {
             return self.note_idle(conn);
-        }
+        };
+        *parts += 1;
+        let is_next_asked = parts.is_multiple_of(MANIFEST_PARTS);
         let offer = file.transfer.offer().clone();
         if let Err(error) = file.manifest.take(&offer, first, &entries) {
             let (reason, why) = (CancelReason::Damaged, error.to_string());
             return self.fail_target(number, TargetError { reason, why });
         }
         let (next, is_complete) = (file.manifest.next(), file.manifest.is_complete(&offer));
-        file.parts += 1;
-        let is_next_asked = file.parts.is_multiple_of(MANIFEST_PARTS);
+        let listing = file.listing.take_if(|_| is_complete);
         self.effects.push(Effect::File(FileRequest::KeepManifest { number, entries }));
+        if let Some(face) = listing {
+            self.effects.push(Effect::File(FileRequest::ListEntries { number, face }));
+        }
         if is_complete {
             self.go_on(conn, number);
         } else if is_next_asked {
