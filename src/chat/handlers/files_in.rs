@@ -3,7 +3,7 @@
 use crate::chat::Chat;
 use crate::chat::file_io::{FileRequest, TargetError, TransferNumber};
 use crate::chat::io::Effect;
-use crate::chat::kept::AfterCommit;
+use crate::chat::kept::{AfterCommit, TransferStep};
 use crate::chat::notice::{FileInfo, FileWarning, Info, Warning};
 use crate::chat::transfers::{Decision, IncomingFile, TransferSide};
 use crate::crypto::Fingerprint;
@@ -78,7 +78,7 @@ impl Chat {
         }
         // That it is accepted is known before anything of it is on disk.
         match &mut self.kept {
-            Some(kept) => kept.next.push(AfterCommit::OpenTarget(number)),
+            Some(kept) => kept.next.push(AfterCommit::Transfer(TransferStep::OpenTarget(number))),
             None => self.open_target(number),
         }
     }
@@ -243,20 +243,28 @@ impl Chat {
     /// Takes the path under which a transfer is on disk: its receipt is sent.
     pub(crate) fn handle_target_filed(&mut self, number: TransferNumber, filed: Result<String, TargetError>) {
         let Some(transfer) = self.transfers.get_mut(number) else { return };
-        let (id, conn, peer, bytes) =
-            (transfer.offer().id, transfer.conn, transfer.peer, transfer.offer().total);
+        let (peer, bytes) = (transfer.peer, transfer.offer().total);
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
         match filed {
             Ok(path) => {
                 file.decision = Decision::Filed { path: path.clone() };
                 self.keep_transfer(number);
-                if let Some(conn) = conn {
-                    self.send_transfer(conn, TransferRecord::Filed(id));
+                match &mut self.kept {
+                    Some(kept) => kept.next.push(AfterCommit::Transfer(TransferStep::Filed(number))),
+                    None => self.send_filed(number),
                 }
                 let from = self.name_of_key(peer);
                 self.effects.info(Info::File(FileInfo::Received { from, number, path, bytes }));
             }
             Err(error) => self.fail_target(number, error),
+        }
+    }
+
+    /// Sends the receipt of a transfer, if its connection stands.
+    pub(super) fn send_filed(&mut self, number: TransferNumber) {
+        let transfer = self.transfers.get(number);
+        if let Some((conn, id)) = transfer.and_then(|transfer| Some((transfer.conn?, transfer.offer().id))) {
+            self.send_transfer(conn, TransferRecord::Filed(id));
         }
     }
 
