@@ -46,6 +46,8 @@ pub const OTHER_DESCRIPTORS: usize = 64;
 pub const PROMPT_SOCKETS: usize = 800;
 /// Processes that may be connected to the socket of a home at once.
 pub const LOCAL_CLIENTS: usize = 32;
+/// Further ones that may be connected while they are told that there is no room.
+pub const LOCAL_REFUSED: usize = 8;
 /// Bytes that wait for such a process at most: one that does not read is closed.
 pub const LOCAL_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 /// Time in which the owner of a home answers, in milliseconds; else it is taken for stopped.

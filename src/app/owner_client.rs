@@ -199,8 +199,12 @@ impl OwnerClient {
         }
     }
 
-    /// Takes the greeting, if it is one of our version.
+    /// Takes the greeting, if it is one of our version, and no refusal.
     fn greeted(mut self, hello: Value) -> Result<Self, AppError> {
+        let text = |field: &str| hello.get(field).and_then(Value::as_str).unwrap_or_default();
+        if text("event") == "error" {
+            return Err(AppError::new(code::MACHINE, text("message")).hint(text("hint")));
+        }
         if hello.get("event") != Some(&json!("hello")) || hello.get("version") != Some(&json!(VERSION)) {
             let what = format!(
                 "the rsachat serving this home{} speaks version {} of the socket protocol, this one {VERSION}",

@@ -12,7 +12,7 @@ use crate::peers::name::Name;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Messages wait, kept on disk, until a prompt shows them (rsachat attach) or a program takes them (rsachat recv): only then \
-are they acknowledged. The log on standard output contains no texts. SIGTERM and SIGINT end it cleanly, with exit code 0.
+are they acknowledged. The log on standard output contains no texts. SIGTERM, SIGINT and SIGHUP end it cleanly, with exit code 0.
 
 Examples:
   rsachat serve --listen 8000

@@ -12,9 +12,11 @@ use crate::app::error::code;
 use crate::app::event_loop::App;
 use crate::app::host::NoticeSink;
 use crate::app::local_faces::LocalEvent;
+use crate::app::os::unix_ms;
+use crate::chat::display::left_waiting;
 use crate::chat::{Chat, ExitRequest, Input, Leaves};
 use crate::ids::{ConnId, FaceId};
-use crate::limits::{LINES_AHEAD, LOCAL_BACKLOG_BYTES};
+use crate::limits::{LINES_AHEAD, LOCAL_BACKLOG_BYTES, LOCAL_CLIENTS};
 use crate::net::ReadInterest;
 use crate::net::lines::{LineEvent, LineSplitter};
 use crate::text::safe::SafeText;
@@ -139,6 +141,16 @@ impl FaceServer {
     /// Greets a process. An owner that is about to end serves it no more: the next one does.
     fn open<S: NoticeSink>(&mut self, app: &mut App<ServedSink<S>>, conn: ConnId) {
         if app.chat().is_shutting_down() {
+            return app.close_local(conn);
+        }
+        if self.faces.len() >= LOCAL_CLIENTS {
+            let message = format!(
+                "{LOCAL_CLIENTS} programs are connected to the rsachat serving this home (process {})",
+                std::process::id()
+            );
+            let hint = Some("end one of them".to_owned());
+            let error = OutputEvent::Error { kind: "full", message, hint };
+            app.send_local(conn, error.to_json(unix_ms(), None).into_bytes());
             return app.close_local(conn);
         }
         self.last += 1;
@@ -375,6 +387,10 @@ impl ServedFace {
                 _ if app.chat().has_queued() => code::QUEUED,
                 _ => 0,
             };
+            if code == code::QUEUED && !app.sink().is_command(self.face) {
+                let message = left_waiting(&app.chat().receivers(), app.chat().delivered());
+                app.sink().tell(self.face, &OutputEvent::Warning { kind: "queued", message }, None);
+            }
             app.sink().tell(self.face, &OutputEvent::Done(Done { code, ..Done::default() }), None);
         }
         is_over

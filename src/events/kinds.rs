@@ -1,7 +1,7 @@
 //! Kinds of warnings and errors, as programs read them: those of `docs/EVENTS.md`, and no other.
 
 /// Every kind.
-const KINDS: [&str; 49] = [
+const KINDS: [&str; 50] = [
     "unknown_key",
     "key_changed",
     "wrong_key",
@@ -35,6 +35,7 @@ const KINDS: [&str; 49] = [
     "dropped",
     "owner",
     "slow",
+    "full",
     "taken",
     "waiting",
     "not_received",

@@ -13,7 +13,7 @@ use super::slot::{Slot, SlotState};
 use super::stream::Stream;
 use super::{NetEvent, SocketId};
 use crate::ids::ConnId;
-use crate::limits::{CALLS_A_TURN, LOCAL_CLIENTS};
+use crate::limits::{CALLS_A_TURN, LOCAL_CLIENTS, LOCAL_REFUSED};
 
 impl Net {
     /// Listens on a socket of this machine: callers are reported as [`NetEvent::AcceptedLocal`].
@@ -64,7 +64,7 @@ impl Net {
                 // Of one caller, or for want of descriptors: whoever waits calls again.
                 Err(_) => continue,
             };
-            if self.local_links() < LOCAL_CLIENTS
+            if self.local_links() < LOCAL_CLIENTS + LOCAL_REFUSED
                 && is_same_user(&stream)
                 && let Ok(conn) = self.add_local(stream)
             {

@@ -673,7 +673,9 @@ fn one_taker_has_the_messages_and_their_receipts_are_its_own() {
     bob.types(r#"{"say":"of nobody's","to":"alice"}"#);
     bob.sees(r#""event":"received","to":"alice""#);
     let nobody = Home::with_key("dave", "test-4.pem");
-    nobody.run(&["recv"], Stdio::null()).ends_saying(2, "no rsachat is serving");
+    for command in ["recv", "attach"] {
+        nobody.run(&[command], Stdio::null()).ends_saying(3, "no rsachat is serving");
+    }
 }
 
 /// Commands of a taker: one that says whether it is told of one before it, one that does not end.
@@ -1332,4 +1334,77 @@ fn commands_that_call_the_same_peer_at_once_share_one_call_and_its_outcome() {
     assert_eq!(bob.output().matches(r#""event":"connected""#).count(), 1, "{}", bob.output());
     bob.types(r#"{"command":"quit"}"#);
     bob.ends();
+}
+
+#[test]
+fn one_more_program_than_there_is_room_for_is_told_so_and_the_owner_is_not_called_dead() {
+    let (home, owner, _) = served("alice", "test-1.pem");
+    let bob = Home::with_key("bob", "test-2.pem").fingerprint();
+    home.answer(&["peers", "add", "bob", &bob]);
+    let mut all = Vec::new();
+    while all.len() < 32 {
+        let mut caller = Caller::of(&home);
+        // Who only looks whether the home is served has a place for a moment.
+        if caller.next().is_some_and(|first| first["event"] == "hello") {
+            all.push(caller);
+        }
+    }
+    let mut one_more = Caller::of(&home);
+    let told = one_more.sees(&json!({ "event": "error", "kind": "full", "hint": "end one of them" }));
+    assert!(one_more.next().is_none(), "{told}");
+    let process = owner.id();
+    let full = format!("32 programs are connected to the rsachat serving this home (process {process})");
+    for args in [&["attach"][..], &["recv", "--count", "1"], &["send", "bob", "--keep", "-m", "x"]] {
+        home.run(args, Stdio::null()).ends_saying(3, &full);
+    }
+    drop(all.pop());
+    eventually("there is room again", PATIENCE, || {
+        Caller::of(&home).next().is_some_and(|first| first["event"] == "hello")
+    });
+}
+
+#[test]
+fn a_face_that_ends_while_lines_wait_is_told_how_many_and_for_whom() {
+    let (home, _owner, _) = served("alice", "test-1.pem");
+    let bob = Home::with_key("bob", "test-2.pem").fingerprint();
+    home.answer(&["peers", "add", "bob", &bob]);
+    home.run(&["send", "bob", "--keep", "-m", "x"], Stdio::null()).ends_saying(6, "kept");
+    let mut caller = Caller::of(&home);
+    caller.orders(&json!({ "command": "quit" }));
+    let told = caller.sees(&json!({ "event": "warning", "kind": "queued" }));
+    assert!(told["message"].as_str().unwrap().starts_with("1 line waits for bob"), "{told}");
+    assert_eq!(caller.sees(&json!({ "event": "done" }))["code"], 6);
+    let mut attached = home.run(&["--json"], Stdio::null());
+    assert_eq!(attached.ends(), 6, "{}", attached.complaints());
+    assert!(attached.output().contains("1 line waits for bob"), "{}", attached.output());
+}
+
+#[test]
+fn who_is_cut_off_from_a_peer_that_has_a_message_on_disk_is_told_not_to_send_it_again() {
+    for is_served in [false, true] {
+        let (alice, bob) = (Home::with_key("alice", "test-1.pem"), Home::with_key("bob", "test-2.pem"));
+        alice.answer(&["peers", "add", "bob", &bob.fingerprint()]);
+        bob.answer(&["peers", "add", "alice", &alice.fingerprint()]);
+        let (_serves, at) = bob.serves();
+        let _owner = is_served.then(|| {
+            let (owner, _) = alice.serves();
+            let mut caller = Caller::of(&alice);
+            caller.orders(&json!({ "command": "connect", "arguments": [at, "--to", bob.fingerprint()] }));
+            caller.sees(&json!({ "event": "connected", "name": "bob" }));
+            owner
+        });
+        let told = if is_served {
+            "1 is on bob's disk and may be shown later: do not send it again"
+        } else {
+            "1 may be on the other side's disk and be shown later: sent again, it comes twice"
+        };
+        for command in ["send", "ask"] {
+            for json in [&[][..], &["--json"]] {
+                let whom: &[&str] = if is_served { &["bob"] } else { &[&at, "--to", "bob"] };
+                let args = [&[command], whom, &["-m", "pay 5", "--timeout", "1s"], json].concat();
+                let mut run = alice.run(&args, Stdio::null());
+                run.ends_saying(5, told);
+            }
+        }
+    }
 }

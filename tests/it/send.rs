@@ -210,6 +210,22 @@ fn a_receiver_whose_device_is_full_receipts_nothing_and_says_why() {
 }
 
 #[test]
+fn a_receiver_whose_output_failed_is_called_again_as_often_as_retry_says() {
+    let once = "cat >/dev/null; mkdir \"$HOME/tried\" 2>/dev/null && exit 2; echo taken";
+    let folder = tempfile::tempdir().unwrap();
+    let once = once.replace("$HOME", folder.path().to_str().unwrap());
+    let (recv, at) = receiving(&["--exec", &once]);
+    let mut sends = send(&at, &["-m", "x", "--retry", "2", "-v"], Stdio::null());
+    assert_eq!(sends.ends(), 0, "{}", sends.complaints());
+    sends.complains("could not store what it received");
+    recv.sees("taken");
+    let (_recv, at) = receiving(&["--exec", "exit 2"]);
+    let mut sends = send(&at, &["-m", "x", "--retry", "1"], Stdio::null());
+    sends.ends_saying(1, "0 messages were acknowledged, 1 was not");
+    assert_eq!(sends.complaints().matches("could not store").count(), 2, "{}", sends.complaints());
+}
+
+#[test]
 fn a_receiver_whose_reader_is_gone_ends_as_by_sigpipe() {
     let junho = Home::of("준호");
     // The first loop lasts until the reader is really gone.

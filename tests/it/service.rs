@@ -19,10 +19,12 @@ fn the_command_of_the_unit_serves_and_the_signal_of_the_unit_ends_it_with_0() {
     let args = started_by_unit();
     let args: Vec<_> =
         args.iter().map(|word| if word == "8000" { "127.0.0.1:0" } else { word.as_str() }).collect();
-    let (mut serves, _) = Home::of("민지").run(&args, Stdio::null()).and_where();
     assert!(read("docs/rsachat.service").contains("\nKillSignal=SIGTERM\n"));
-    serves.signal(Signal::TERM);
-    assert_eq!(serves.ends(), 0);
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let (mut serves, _) = Home::of("민지").run(&args, Stdio::null()).and_where();
+        serves.signal(signal);
+        assert_eq!(serves.ends(), 0, "{signal:?}");
+    }
 }
 
 /// A service of 민지, at a port of its own or at one that was its own before.

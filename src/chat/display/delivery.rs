@@ -121,7 +121,7 @@ impl fmt::Display for Numbers {
 const RECEIVERS_NAMED: usize = 3;
 
 /// Of lines that wait as the program ends.
-fn left_waiting(waiting: &[(String, usize)], delivered: usize) -> String {
+pub(crate) fn left_waiting(waiting: &[(String, usize)], delivered: usize) -> String {
     let all: usize = waiting.iter().map(|(_, count)| count).sum();
     let [lines_wait, them] = if all == 1 { ["line waits", "it"] } else { ["lines wait", "them"] };
     let (named, others) = waiting.split_at(waiting.len().min(RECEIVERS_NAMED));

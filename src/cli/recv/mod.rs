@@ -172,7 +172,7 @@ fn take(
             context.home.path().display()
         );
         let hint = "give --listen ADDR or --connect NAME, or start rsachat serve";
-        return Err(usage(&what).hint(hint));
+        return Err(AppError::new(code::MACHINE, what).hint(hint));
     };
     args.confine(context, format)?;
     let home = context.global.home.clone();

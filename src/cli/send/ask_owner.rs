@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::answers::unanswered;
 use super::queue::nothing_sent;
 use super::through_owner::code_of_warning;
-use super::waiting::Departure;
+use super::waiting::{Departure, are_there};
 use crate::app::error::{AppError, code, describe};
 use crate::app::os::print;
 use crate::app::output::deliver_stderr;
@@ -49,6 +49,8 @@ enum Stage {
 struct Run {
     question: OwnedQuestion,
     stage: Stage,
+    /// The highest number that the peer has on its disk.
+    delivered: u64,
     /// Answers that were written.
     written: u64,
     /// Code and sentence of the last warning.
@@ -63,7 +65,7 @@ pub(super) fn run(
     signals: &Signals,
 ) -> Result<Option<u8>, AppError> {
     let deadline = Instant::now().checked_add(question.timeout);
-    let mut run = Run { question, stage: Stage::Looking, written: 0, trouble: None, deadline };
+    let mut run = Run { question, stage: Stage::Looking, delivered: 0, written: 0, trouble: None, deadline };
     let (from, count) = (run.question.peer.to_string(), run.question.answers);
     client.order(&json!({ "face": "asker", "from": from, "count": count, "leaves": "nothing" }));
     client.order(&json!({ "command": "to", "arguments": [run.question.name] }));
@@ -126,6 +128,9 @@ impl Run {
                 return Some(self.end(code, Some(("not_sent", why))));
             }
             ("sent" | "queued", "ask") => self.stage = Stage::Sent(number("number")?),
+            ("delivered", _) if is_about_peer => {
+                self.delivered = self.delivered.max(number("upto").unwrap_or(0));
+            }
             ("received", _) if is_about_peer => {
                 if matches!(self.stage, Stage::Sent(sent) if number("upto") >= Some(sent)) {
                     self.stage = Stage::Receipted;
@@ -212,6 +217,10 @@ impl Run {
         if code != 0 && !is_receipted {
             let message = match self.stage {
                 Stage::Looking | Stage::Calling => nothing_sent(1),
+                Stage::Sent(sent) if sent <= self.delivered => {
+                    let there = are_there(1, &self.question.name);
+                    format!("0 messages were acknowledged, 1 was not; {there}")
+                }
                 _ => "0 messages were acknowledged, 1 was not".to_owned(),
             };
             emit(&OutputEvent::Error { kind: "not_receipted", message, hint: None }, format);

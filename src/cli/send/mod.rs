@@ -261,9 +261,7 @@ impl SendFrontend {
             return None;
         }
         match outcome {
-            DialOutcome::NotCalled | DialOutcome::Refused | DialOutcome::Failed => {
-                return Some(outcome.exit_code());
-            }
+            DialOutcome::NotCalled | DialOutcome::Refused => return Some(outcome.exit_code()),
             DialOutcome::Done if self.queue.is_oaep() => {
                 // `exit` has been sent. Whether all of it was written is seen at the end; what
                 // follows an `exit` of the input is refused.

@@ -57,8 +57,9 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
     /// Connect again after a failure, up to this many times, after 1, 2, 4 … 60 s, varied at
-    /// random by up to half; what was not acknowledged is sent again, on the raw wire what was not
-    /// written
+    /// random by up to half: nobody was reached, the connection was lost, or the other side could
+    /// not store what it got, but not after a refusal; what was not acknowledged is sent again, on
+    /// the raw wire what was not written
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) retry: u32,
     #[command(flatten)]

@@ -12,7 +12,8 @@ use std::thread;
 use mio::Waker;
 
 use super::refused::beginning;
-use crate::app::error::{self, code};
+use super::waiting::may_be_there;
+use crate::app::error::{self, SIGNAL_CODE, code};
 use crate::chat::Protocol;
 use crate::events::{Done, OutputEvent};
 use crate::limits::MESSAGE_BYTES;
@@ -257,6 +258,8 @@ pub(crate) struct SendQueue {
     pending: VecDeque<String>,
     /// How many of these are in flight.
     in_flight: usize,
+    /// How many of these a connection ever took.
+    exposed: usize,
     /// Whether a connection ever took one.
     has_begun: bool,
     /// Messages that were read, those that were refused included.
@@ -316,6 +319,7 @@ impl SendQueue {
     pub(crate) fn next(&mut self) -> Option<&str> {
         let next = self.pending.get(self.in_flight)?;
         self.in_flight += 1;
+        self.exposed = self.exposed.max(self.in_flight);
         self.has_begun = true;
         Some(next)
     }
@@ -362,6 +366,7 @@ impl SendQueue {
         for _ in self.proved..now {
             self.pending.pop_front();
             self.in_flight = self.in_flight.saturating_sub(1);
+            self.exposed = self.exposed.saturating_sub(1);
             if self.exit == ExitMessage::Queued && self.pending.is_empty() {
                 self.exit = ExitMessage::Written;
             } else {
@@ -407,8 +412,11 @@ impl SendQueue {
         let (delivered, word) = (self.delivered, self.word());
         let (messages, was) = if delivered == 1 { ("message", "was") } else { ("messages", "were") };
         let was_not = if missing == 1 { "was" } else { "were" };
+        let is_cut_off = code == code::LOST || code >= SIGNAL_CODE;
+        let exposed = if is_cut_off && !self.is_oaep() { self.exposed } else { 0 };
+        let there = may_be_there(exposed);
         let message = if self.has_begun {
-            format!("{delivered} {messages} {was} {word}, {missing} {was_not} not{unread}{goodbye}")
+            format!("{delivered} {messages} {was} {word}, {missing} {was_not} not{there}{unread}{goodbye}")
         } else {
             format!("{}{unread}", nothing_sent(missing))
         };

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::queue::{InputItem, nothing_sent};
 use super::refused::{beginning, tell_refused};
 use super::waiting::{
-    Departure, RECEIPT_TIME, TOLD_AFTER, code_of_waiting, not_received, tell_waiting, with_reason,
+    Departure, RECEIPT_TIME, TOLD_AFTER, are_there, code_of_waiting, not_received, tell_waiting, with_reason,
 };
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
@@ -188,7 +188,8 @@ pub(super) fn code_of_warning(kind: &str) -> u8 {
     match kind {
         "unreachable" => code::MACHINE,
         "unknown_key" | "key_changed" | "wrong_key" | "refused" | "mismatch" => code::REFUSED,
-        "handshake" | "lost" | "busy" => code::LOST,
+        // What failed there may work again.
+        "handshake" | "lost" | "busy" | "peer_output" => code::LOST,
         _ => code::FAILED,
     }
 }
@@ -573,11 +574,14 @@ impl Run {
             let why = why.map(|why| hint_at_home(&why.replace("; nothing was sent", ""), home));
             let unread = self.items.is_some().then(|| "the rest of the input was not read".to_owned());
             let before = self.before.len();
-            let all = self.waiting.keys().chain(&self.before);
+            let own = self.waiting.keys();
+            let all = own.chain(self.before.iter().filter(|_| self.send.patience == Patience::Kept));
             let there = all.filter(|number| **number <= self.delivered).count();
             let are_counted = kept > 0 || self.send.patience == Patience::Kept && before > 0;
-            let waits = are_counted
-                .then(|| with_reason(self.code_of_waiting, not_received(kept + before, before, there)));
+            let waits = are_counted.then(|| match self.send.patience {
+                Patience::UntilReceipted if there == kept => are_there(kept, &self.send.name),
+                _ => with_reason(self.code_of_waiting, not_received(kept + before, before, there)),
+            });
             let parts: Vec<_> = [why, counts, unread, waits].into_iter().flatten().collect();
             if !parts.is_empty() {
                 let message = parts.join("; ");

@@ -92,6 +92,26 @@ pub(super) fn not_received(waiting: usize, before: usize, delivered: usize) -> S
     format!("{what} kept in the home{not_received}{of_before}{of_delivered}")
 }
 
+/// Says that a connection took messages whose receipts did not come: it does not tell whether they
+/// are on a disk.
+pub(super) fn may_be_there(messages: usize) -> String {
+    match messages {
+        0 => String::new(),
+        1 => "; 1 may be on the other side's disk and be shown later: sent again, it comes twice".to_owned(),
+        _ => format!(
+            "; {messages} may be on the other side's disk and be shown later: sent again, they come twice"
+        ),
+    }
+}
+
+/// Says that messages which cannot be taken back any more are on the disk of a peer.
+pub(super) fn are_there(messages: usize, name: &str) -> String {
+    match messages {
+        1 => format!("1 is on {name}'s disk and may be shown later: do not send it again"),
+        _ => format!("{messages} are on {name}'s disk and may be shown later: do not send them again"),
+    }
+}
+
 /// Tells that messages wait for a peer that is blocked, whom nobody calls, and what helps.
 pub(super) fn tell_blocked(name: &str, format: OutputFormat, home: Option<&Path>) {
     let message = format!("messages wait for {name}, who is blocked");
