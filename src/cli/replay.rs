@@ -365,7 +365,7 @@ fn run_options(args: &ReplayArgs) -> Result<RunOptions, AppError> {
 }
 
 fn timeout_ms(text: &str) -> Result<u64, String> {
-    milliseconds(text).ok_or_else(|| HOW_TO_WRITE.to_owned())
+    milliseconds(text).filter(|ms| *ms > 0).ok_or_else(|| HOW_TO_WRITE.to_owned())
 }
 
 fn check_updatable(files: &[Result<ScriptFile, (String, AppError)>]) -> Result<(), AppError> {

@@ -114,8 +114,8 @@ pub(super) fn parse_directive(
         "draft" => arguments.typed(TypeMode::Draft, "@draft NAME TEXT"),
         "say" => arguments.typed(TypeMode::Text, "@say NAME TEXT"),
         "tick" => arguments.duration().map(Directive::Tick),
-        "timeout" => arguments.duration().map(Directive::Timeout),
-        "quiet" => arguments.duration().map(Directive::Quiet),
+        "timeout" => arguments.waiting_time().map(Directive::Timeout),
+        "quiet" => arguments.waiting_time().map(Directive::Quiet),
         "wait" => arguments.duration().map(Directive::Wait),
         "kill" => match arguments.tokens.as_slice() {
             [name] => Ok(Directive::Kill(arguments.actor(name)?, KillMode::Fin)),
@@ -290,6 +290,12 @@ impl DirectiveArgs<'_> {
         let text = self.tokens.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
         let error = || first.error(format!("`{text}` is not a duration")).help(HOW_TO_WRITE);
         milliseconds(&text).ok_or_else(error)
+    }
+
+    /// A duration within which something can happen.
+    fn waiting_time(&self) -> Result<u64> {
+        let none = || self.error("nothing can be waited for in no time").help(HOW_TO_WRITE);
+        self.duration().and_then(|ms| if ms == 0 { Err(none()) } else { Ok(ms) })
     }
 
     fn set(&self) -> Result<Directive> {

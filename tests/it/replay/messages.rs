@@ -54,6 +54,9 @@ fn mistakes_of_directives_are_told_with_what_to_write() {
     check("unknown-directive", "@actors alice\n@kil alice\n", &[]);
     check("usage", "@actors alice\n@cut alice after\n", &[]);
     check("no-duration", "@tick soon enough\n", &[]);
+    check("no-time", "@actors here there\n@live there\n@timeout 0s\nhere> hi\n", &[]);
+    check("no-quiet", "@actors here there\n@live there\n@quiet 0\nhere> hi\n", &[]);
+    check("no-time-option", "hi\n", &["--timeout", "0s"]);
     check("closed-world", "@timeout 5s\n", &[]);
     check("unbalanced", "@together\nhi\n", &[]);
     check("end-alone", "hi\n@end\n", &[]);
