@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 
-use super::args::{GlobalArgs, unknown_peer};
+use super::args::{GlobalArgs, at_least_one, unknown_peer};
 use crate::app::error::{AppError, code};
 use crate::app::json::json_line;
 use crate::app::keyring::{no_key, unlock};
@@ -42,8 +42,8 @@ Examples:
         #[command(flatten)]
         which: Which,
         /// Print at most this many messages
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
-        count: usize,
+        #[arg(short = 'n', long, value_name = "N", default_value = "50", value_parser = at_least_one)]
+        count: u64,
         /// One JSON object per line (docs/EVENTS.md)
         #[arg(long)]
         json: bool,
@@ -102,7 +102,11 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &HistoryCommand) -> Re
     let printer = |json| Printer { book: &book, json };
     match task {
         HistoryCommand::Search { text, count, json, .. } => {
-            let found = store.history()?.search(text, *count, peer.as_ref())?;
+            let found = store.history()?.search(
+                text,
+                usize::try_from(*count).unwrap_or(usize::MAX),
+                peer.as_ref(),
+            )?;
             if found.entries.is_empty() {
                 return nothing(task);
             }

@@ -48,7 +48,7 @@ const COLOUR_ALIAS: &str = "color";
 const LINE_HISTORY: &str = "line-history";
 
 /// Every key, in the order of `config show`.
-pub(crate) const KEYS: [Key; 13] = [
+pub(crate) const KEYS: [Key; 12] = [
     Key {
         name: "name",
         example: "name = \"민지\"",
@@ -160,15 +160,6 @@ pub(crate) const KEYS: [Key; 13] = [
         value: |layer| layer.line_history.as_ref().map(|path| quoted(&path.display().to_string())),
     },
     Key {
-        name: "inbox",
-        example: "inbox = \"~/received\"",
-        default: "XDG_DOWNLOAD_DIR, else ~/Downloads",
-        about: "The folder for files that you accept without naming a place: an absolute path, or one that begins with ~/. \
-                It is created when it is needed.",
-        read: |value, layer, home| set(&mut layer.inbox, text(value).and_then(|text| path(text, home))),
-        value: |layer| layer.inbox.as_ref().map(|path| quoted(&path.display().to_string())),
-    },
-    Key {
         name: "sandbox",
         example: "sandbox = false",
         default: "true",
@@ -217,9 +208,8 @@ fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
 }
 
 fn yes_no(value: &DeValue<'_>) -> Result<YesNo, String> {
-    let word = value.as_str().map(|word| YesNo::from_str(word, false).ok());
     let truth = value.as_bool().map(|truth| if truth { YesNo::Yes } else { YesNo::No });
-    truth.or(word.flatten()).ok_or_else(|| expected("true or false", value))
+    truth.ok_or_else(|| expected("true or false", value))
 }
 
 /// A number of days: a century at most.

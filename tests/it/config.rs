@@ -50,6 +50,7 @@ fn every_mistake_is_said_with_its_line_and_column() {
         "listen = [\"8000\", \"::1\", 9]",
         "listen = [\n  \"8000\",\n  \"host:http\",\n]",
         "known-only = \"maybe\"",
+        "known-only = \"yes\"",
         "colour = \"nevr\"",
         "colour = \"blue\"",
         "colour = \"auto\"\ncolor = \"never\"",
@@ -111,7 +112,7 @@ fn a_file_that_cannot_be_used_says_why() {
 #[test]
 fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     let file = "name = \"민지\"\nlisten = \"8000\"\nknown-only = true\ncolour = \"never\"\n\
-                time-format = \"none\"\neditor-mode = \"vi\"\ntitle = \"yes\"\nhistory = \"~/lines\"\n";
+                time-format = \"none\"\neditor-mode = \"vi\"\ntitle = true\nhistory = \"~/lines\"\n";
     let folder = Folder::with(file);
     let show = |args: &[&str], env: &[(&str, &str)]| {
         let output = folder.run(args, env);

@@ -78,6 +78,7 @@ impl Chat {
         // What is kept for a connected peer may be on its way, and not be kept.
         let waiting = kept.max(conversation.map_or(0, |conversation| conversation.unacked.len()));
         let waiting = if conversation.is_none() && waiting == 0 { none() } else { waiting.to_string() };
+        let address = if address.is_empty() { none() } else { address };
         vec![name, trust, key, since, last_seen, waiting, address]
     }
 
