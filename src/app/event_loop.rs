@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::book_thread::{BookAccess, BookThread};
 use super::broker;
 use super::client::{Client, UserStore};
 use super::error::{describe, describe_attempts};
-use super::file_thread::FileWork;
 use super::history_writer::HistoryWriter;
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
@@ -18,7 +16,7 @@ use super::local_faces::{LocalEvent, LocalFaces, ServedSocket, ServingStage};
 use super::os::eprint_line;
 use super::output;
 use super::owner::HomeSocket;
-use super::recorder::Recorder;
+use super::recorder::{LineOutcome, Recorder};
 use super::sandbox::Confinement;
 use crate::chat::{
     Chat, DeliveryWarning, DialOutcome, EstablishedPipe, ExitRequest, FirstCaller, Info, Input, Leaves,
@@ -160,11 +158,6 @@ impl<S: NoticeSink> App<S> {
         self.client.keep_messages();
     }
 
-    /// Sets the folder for files that are accepted without a place; else it is that for downloads.
-    pub(crate) fn receive_files_in(&mut self, inbox: Option<PathBuf>) {
-        self.host.files = FileWork::new(inbox);
-    }
-
     /// Has what is said appended to the history of the home, without a store of its own.
     pub(crate) fn keep_history(&mut self) {
         let home = self.client.home().clone();
@@ -247,7 +240,8 @@ impl<S: NoticeSink> App<S> {
     pub(crate) fn handle(&mut self, input: Input<'_>) {
         let typed = match &input {
             Input::Line(line) | Input::Typed { line, .. } if self.recorder.is_some() => {
-                Some(((*line).to_owned(), self.client.chat.view().addressed))
+                let chat = &self.client.chat;
+                Some(((*line).to_owned(), chat.view().addressed, chat.refused_lines()))
             }
             _ => None,
         };
@@ -262,10 +256,12 @@ impl<S: NoticeSink> App<S> {
         self.host.sink.effects_done();
         self.bind_socket();
         // A line that is held may yet be changed.
-        if let (Some(recorder), Some((line, addressed))) = (&mut self.recorder, typed)
+        if let (Some(recorder), Some((line, addressed, refused))) = (&mut self.recorder, typed)
             && !self.client.chat.is_asking()
         {
-            recorder.typed(&line, addressed);
+            let is_accepted = self.client.chat.refused_lines() == refused;
+            let outcome = if is_accepted { LineOutcome::Accepted } else { LineOutcome::Refused };
+            recorder.typed(&line, addressed, outcome);
         }
         self.write_recording();
     }

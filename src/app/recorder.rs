@@ -3,7 +3,7 @@
 //! differs from one machine to the next becomes a wildcard: so the script plays without any of the
 //! peers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{AppError, code, describe, naming_folder};
 use crate::chat::command::{Command, LogTarget, ParsedLine, parse_line};
-use crate::chat::display::RecordingClass;
+use crate::chat::display::{RecordingClass, said_rows};
 use crate::chat::{
     AddressedView, Chat, ExitRequest, Info, KeyExchange, ListenOptions, Message, Notice, OaepInfo, Presence,
     Protocol, TrustLevel, Warning,
@@ -49,14 +49,19 @@ pub(crate) struct Recorder {
     head_bytes: u64,
     body_bytes: u64,
     head: Head,
-    /// Callers of the raw wire that gave no key.
-    keyless: BTreeSet<String>,
     redactions: Redactions,
     /// Address that we listen on, in the script, of our own wire and of the raw one.
     listening: [Option<String>; 2],
     /// Protocol of the latest listener.
     awaiting: Protocol,
     error: Option<io::Error>,
+}
+
+/// What became of a typed line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LineOutcome {
+    Accepted,
+    Refused,
 }
 
 /// First lines of the file, which name all actors: to write them anew is to move the body behind
@@ -103,7 +108,6 @@ impl Recorder {
             labels: BTreeMap::new(),
             renamed: BTreeMap::new(),
             nick: name.to_owned(),
-            keyless: BTreeSet::new(),
             redactions,
             pending: String::new(),
             head_bytes: 0,
@@ -118,7 +122,7 @@ impl Recorder {
     }
 
     /// Records a line that we typed, with whom it was addressed to. One that was held is none yet.
-    pub(crate) fn typed(&mut self, line: &str, addressed: Option<AddressedView>) {
+    pub(crate) fn typed(&mut self, line: &str, addressed: Option<AddressedView>, outcome: LineOutcome) {
         match parse_line(line) {
             // Recorded once a peer has answered.
             Ok(ParsedLine::Command(Command::Connect(_) | Command::ConnectAgain)) => {}
@@ -127,7 +131,10 @@ impl Recorder {
                 self.input(line);
                 self.expect("$**");
             }
-            Ok(ParsedLine::Text(text)) => self.text(&text, addressed),
+            Ok(ParsedLine::Text(text)) => self.text(&text, addressed, outcome),
+            Ok(ParsedLine::TextTo { name, .. }) if outcome == LineOutcome::Refused => {
+                if self.is_running(&name) { self.refused(line) } else { self.input(line) }
+            }
             Ok(ParsedLine::TextTo { name, text }) => {
                 self.input(line);
                 self.expect_text(&name, &text);
@@ -146,21 +153,25 @@ impl Recorder {
         }
     }
 
-    /// Records a text, which the addressed peer is shown.
-    fn text(&mut self, text: &str, addressed: Option<AddressedView>) {
+    /// Records a text, which the addressed peer is shown unless it was refused.
+    fn text(&mut self, text: &str, addressed: Option<AddressedView>, outcome: LineOutcome) {
         let own_label = self.own_label.clone();
         let here = addressed.filter(|to| to.presence == Presence::Here);
         let Some(AddressedView { name, trust_level, .. }) = here else { return self.say(&own_label, text) };
-        if self.keyless.contains(&name) {
-            // It was refused here; in the script that peer has a key, and would be sent it.
-            let typed = Substitutions::default().template(text);
-            return self.line(&format!("# not sent: {own_label}> {typed}"));
+        if outcome == LineOutcome::Refused {
+            return self.refused(text);
         }
         self.say(&own_label, text);
         // `exit` on the raw wire ends the conversation there and is not shown.
         if trust_level != Some(TrustLevel::Unauthenticated) || text != EXIT {
             self.expect_text(&name, text);
         }
+    }
+
+    /// Records a text that was refused here, as a comment: in the script the peer would be sent it.
+    fn refused(&mut self, text: &str) {
+        let typed = Substitutions::default().template(text);
+        self.line(&format!("# not sent: {}> {typed}", self.own_label));
     }
 
     /// Records that a peer is shown a text of ours.
@@ -170,8 +181,9 @@ impl Recorder {
         if text.len() > MESSAGE_BYTES {
             return;
         }
-        for row in text.lines() {
-            let pattern = Substitutions::default().pattern(&format!("{us}: {row}"));
+        // Tabs count from the beginning of the text, as in the row that the peer is shown.
+        for row in said_rows(&us, &SafeText::rows(text)) {
+            let pattern = Substitutions::default().pattern(&row);
             self.line(&format!("{label}| {pattern}"));
         }
     }
@@ -181,7 +193,7 @@ impl Recorder {
     fn say(&mut self, label: &str, text: &str) {
         let typed = Substitutions::default().template(text);
         let is_plain = parse_line(text) == Ok(ParsedLine::Text(text.to_owned()));
-        let is_asked_about = text.starts_with('/') || text.contains(": ");
+        let is_asked_about = text.starts_with(['/', ':']) || text.contains(": ");
         if is_plain && !is_asked_about {
             self.line(&format!("{label}> {typed}"));
         } else {
@@ -240,7 +252,7 @@ impl Recorder {
         let text = str::from_utf8(&message.text).map_or_else(|_| shown("\n"), str::to_owned);
         // No script has a short-lived connection, nor what was kept of one before it.
         let label = self.label(&message.name).to_owned();
-        let is_there = self.peers.get(&label).is_some_and(|peer| peer.running);
+        let is_there = self.is_running(&message.name);
         if message.lifetime == Lifetime::Short || !is_there {
             return self.line(&format!("# {}: {}", message.author(), shown(" / ")));
         }
@@ -256,10 +268,7 @@ impl Recorder {
     fn info(&mut self, info: &Info, notice: &Notice, chat: &Chat) {
         match info {
             Info::Joined { name, .. } => self.joined(name, Protocol::Native, chat),
-            Info::Oaep(OaepInfo::Joined { name, key, .. }) => {
-                if key.is_none() {
-                    self.keyless.insert(name.clone());
-                }
+            Info::Oaep(OaepInfo::Joined { name, .. }) => {
                 self.joined(name, Protocol::Oaep(KeyExchange::Mutual), chat);
             }
             Info::Left { name, .. } => {
@@ -388,6 +397,11 @@ impl Recorder {
         if let Some(peer) = self.peers.get_mut(label) {
             peer.running = false;
         }
+    }
+
+    /// Whether the actor of a peer, by its present name, runs.
+    fn is_running(&self, name: &str) -> bool {
+        self.peers.get(self.label(name)).is_some_and(|peer| peer.running)
     }
 
     /// Label of a peer by its present name.

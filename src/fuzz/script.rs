@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Choices;
-use crate::app::recorder::Recorder;
+use crate::app::recorder::{LineOutcome, Recorder};
 use crate::chat::{
     AddressedView, Arrival, Chat, ExitRequest, Info, KeyStatus, Message, Notice, Presence, TrustLevel,
 };
@@ -139,7 +139,7 @@ fn recorded(choices: &mut Choices<'_>) {
     }
     let names: Vec<String> = names[1..].iter().map(Name::to_string).collect();
     let mut present = BTreeSet::new();
-    recorder.typed(":listen 127.0.0.1:0", None);
+    recorder.typed(":listen 127.0.0.1:0", None, LineOutcome::Accepted);
     for _ in 0..ACTS {
         if choices.is_empty() {
             break;
@@ -153,8 +153,8 @@ fn recorded(choices: &mut Choices<'_>) {
             1 if present.remove(&name) => {
                 recorder.shown(&Notice::Info(Info::Left { name, fingerprint: None }), &chat);
             }
-            2 => recorder.typed(&line(choices), Some(addressed(name))),
-            3 => recorder.typed(&line(choices), None),
+            2 => recorder.typed(&line(choices), Some(addressed(name)), LineOutcome::Accepted),
+            3 => recorder.typed(&line(choices), None, LineOutcome::Refused),
             4 => recorder.shown(&Notice::Answer(vec![line(choices)]), &chat),
             _ => recorder.shown(&Notice::Message(message(name, choices)), &chat),
         }

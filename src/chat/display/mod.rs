@@ -28,7 +28,7 @@ pub(crate) use listener::{listener, listening};
 pub(crate) use questions::{BLOCK_ANSWERS, block_hint, block_question, block_rest};
 pub(crate) use recording_class::RecordingClass;
 use recording_class::RecordingClass::{AnyRows, Omitted, Rows, RowsAbout, Special};
-pub(crate) use rows::{NOTHING, PEER_COLUMNS, aligned, earlier_messages, more_rows, table_of_people};
+pub(crate) use rows::{NOTHING, PEER_COLUMNS, aligned, earlier_messages, more_rows, said_rows, table_of_people};
 pub(crate) use safety_card::SafetyCard;
 use trust::{impostor, not_saved};
 

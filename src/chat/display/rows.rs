@@ -76,11 +76,15 @@ pub(crate) fn earlier_messages(earlier: usize) -> String {
 }
 
 fn message_rows(message: &Message) -> Vec<String> {
-    let author = message.author();
-    if message.rows.iter().all(|row| row.as_str().is_empty()) {
+    said_rows(&message.author(), &message.rows)
+}
+
+/// Rows of a text behind the name of its author.
+pub(crate) fn said_rows(author: &str, rows: &[SafeText]) -> Vec<String> {
+    if rows.iter().all(|row| row.as_str().is_empty()) {
         return vec![format!("{author}: (empty)")];
     }
-    message.rows.iter().map(|row| format!("{author}: {row}")).collect()
+    rows.iter().map(|row| format!("{author}: {row}")).collect()
 }
 
 /// Headings of the table of peers, as programs know them.

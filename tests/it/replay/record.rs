@@ -63,6 +63,35 @@ fn a_session_of_three_becomes_a_script_that_plays_without_them() {
 }
 
 #[test]
+fn a_refused_text_is_no_line_of_the_recording_and_a_tab_stands_where_the_peer_saw_it() {
+    let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0", "--anybody"]);
+    let junho = Process::start("준호", &["--connect", &minji.listens_at()]);
+    minji.sees("준호 joined");
+    let refused = ["/msg a", ":x"];
+    for line in refused {
+        minji.types(line);
+        minji.sees(&format!("! not sent: {} is text here", line.split(' ').next().unwrap()));
+    }
+    // Each is refused once.
+    for line in ["/msg b", ":x", "a\tb"] {
+        minji.types(line);
+    }
+    junho.sees("민지: a       b");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 1, "two were refused");
+    let text = played(&file);
+    for line in refused {
+        assert!(text.contains(&format!("# not sent: 민지> {line}\n")), "{line} in\n{text}");
+    }
+    for row in
+        ["@say 민지 /msg b\n준호| 민지: /msg b\n", "@say 민지 :x\n준호| 민지: :x\n", "민지: a       b\n"]
+    {
+        assert!(text.contains(row), "{row} in\n{text}");
+    }
+    assert!(!text.contains("준호| 민지: /msg a"), "{text}");
+}
+
+#[test]
 fn a_recorded_session_gets_a_screen_by_a_line_and_an_update() {
     let (mut minji, file) = recording(&Home::of("민지"), &["--listen", "127.0.0.1:0", "--anybody"]);
     let mut junho = Process::start("준호", &["--connect", &minji.listens_at()]);
@@ -214,6 +243,7 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
     minji.sees("! a message from raw~1 could not be read");
     minji.types("들려요");
     minji.sees("! not sent: raw~1 gave no key");
+    minji.types("@raw~1 너만 들려요");
     minji.types(":all 모두 들려요");
     minji.types(":status");
     minji.sees("connected to raw~1");
@@ -222,8 +252,12 @@ fn a_caller_that_gave_no_key_plays_without_itself() {
     minji.signal(rustix::process::Signal::TERM);
     assert_eq!(minji.ends(), 143);
     let text = played(&file);
-    for row in ["# not sent: 민지> 들려요\n", "raw-1> 세 번째\n", "# terminated by signal 15\n민지> :quit\n"]
-    {
+    for row in [
+        "# not sent: 민지> 들려요\n",
+        "# not sent: 민지> @raw~1 너만 들려요\n",
+        "raw-1> 세 번째\n",
+        "# terminated by signal 15\n민지> :quit\n",
+    ] {
         assert!(text.contains(row), "{row} in\n{text}");
     }
 }
