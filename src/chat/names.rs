@@ -38,6 +38,12 @@ impl SessionNames {
         shown.filter(|(_, shown)| shown.looks_like(name))
     }
 
+    /// Which name of a peer looks like another: the shown one, or the last that it claimed.
+    pub(crate) fn like(&self, name: &Name, peer: PeerId) -> Option<&Name> {
+        let names = [self.of(peer), self.claimed(peer)];
+        names.into_iter().flatten().find(|other| other.looks_like(name))
+    }
+
     /// Peer that was shown under this name.
     pub(crate) fn owner(&self, name: &Name) -> Option<PeerId> {
         let is_its = |peer: &PeerId| self.of(*peer).is_some_and(|shown| shown.same_as(name));

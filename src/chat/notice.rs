@@ -285,8 +285,6 @@ pub enum FileInfo {
     // Nobody has accepted it for seven days.
     Expired { with: String, number: u32, file: FileName },
     NoTransfers,
-    // What is in the folder of a peer that is away.
-    ListedLater { from: String, number: u32 },
 }
 
 /// When a peer gets an offer.
@@ -469,7 +467,7 @@ pub enum Warning {
     SaveFailed { file: String, why: String },
     NoEditor,
     LogFailed { file: String, why: String },
-    SameName { name: String },
+    SameName { name: String, other: String },
     TooManyPeers { limit: usize },
     NoSeat,
     TooManySenders { name: String },

@@ -14,7 +14,7 @@ use crate::chat::display::history_stays;
 use crate::chat::{KeyFor, KeyReplacement};
 use crate::config::{Layer, SettingSources};
 use crate::crypto::{Fingerprint, Passphrase};
-use crate::peers::book::{Book, Change, ChangeOutcome};
+use crate::peers::book::{Book, Change, ChangeOutcome, ChangedBook};
 use crate::peers::met::MetChange;
 use crate::peers::name::Name;
 use crate::store::key_file::{self, OverwritePolicy, SavedKey};
@@ -376,8 +376,8 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
                 return Err(AppError::new(code::REFUSED, message)
                     .hint(format!("connect, and accept a changed key there: :trust {name} {given}")));
             }
-            change(home, name, &[meet(name, known), Change::Verify { fingerprint: known }])?;
-            format!("{name} is marked verified, {known}")
+            let called = change(home, name, &[meet(name, known), Change::Verify { fingerprint: known }])?;
+            format!("{} is marked verified, {known}{}", called.name, called.why)
         }
         PeersCommand::Add { name, fingerprint } => {
             let fingerprint = *fingerprint;
@@ -386,23 +386,23 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
                 return Err(AppError::new(code::FAILED, message)
                     .hint(format!("rsachat peers trust {} {fingerprint}", peer.name)));
             }
-            let free = free_name(&book, name)?;
+            let free = free_name(&book, name, &fingerprint)?;
             let meet = Change::Meet { fingerprint, name: free, address: None };
-            change(home, name, &[meet, Change::Verify { fingerprint }])?;
-            format!("{name} is in your book, verified, {fingerprint}")
+            let called = change(home, name, &[meet, Change::Verify { fingerprint }])?;
+            format!("{} is in your book, verified, {fingerprint}{}", called.name, called.why)
         }
         PeersCommand::Name { name, new } => {
             let fingerprint = key(name)?;
             let name = &name_of(name);
-            let renamed = Change::Rename { fingerprint, name: free_name(&book, new)? };
-            change(home, name, &[meet(name, fingerprint), renamed])?;
-            format!("{name} is now called {new}, {fingerprint}")
+            let renamed = Change::Rename { fingerprint, name: free_name(&book, new, &fingerprint)? };
+            let called = change(home, name, &[meet(name, fingerprint), renamed])?;
+            format!("{name} is now called {}, {fingerprint}{}", called.name, called.why)
         }
         PeersCommand::Block { name } => {
             let fingerprint = key(name)?;
             let name = &name_of(name);
-            change(home, name, &[meet(name, fingerprint), Change::Block { fingerprint }])?;
-            format!("{name} is blocked, {fingerprint}")
+            let called = change(home, name, &[meet(name, fingerprint), Change::Block { fingerprint }])?;
+            format!("{} is blocked, {fingerprint}{}", called.name, called.why)
         }
         PeersCommand::Unblock { name } => {
             let peer = peer(name)?;
@@ -433,10 +433,33 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
     Ok(0)
 }
 
-/// Writes changes about a peer; an error says why nothing was changed.
-fn change(home: &Home, name: &str, changes: &[Change]) -> Result<(), AppError> {
+/// Name of a peer in the book.
+struct Called {
+    name: String,
+    /// Why it is not the wanted one, behind a semicolon; empty where it is.
+    why: String,
+}
+
+/// Name that the book has for a key, for which another was wanted: one that is, or looks like, that
+/// of somebody else gets a number.
+fn called_in(book: &Book, wanted: &str, key: Option<Fingerprint>) -> Called {
+    let Some(peer) = key.and_then(|key| book.by_fingerprint(&key)) else {
+        return Called { name: wanted.to_owned(), why: String::new() };
+    };
+    let wanted = Name::parse_local(wanted).ok().filter(|wanted| *wanted != peer.name);
+    let why = wanted.and_then(|wanted| {
+        let other = book.lookalikes(&wanted).find(|other| other.fingerprint != peer.fingerprint)?;
+        Some(format!("; {wanted} looks like {}", other.name_like(&wanted)))
+    });
+    Called { name: peer.name.to_string(), why: why.unwrap_or_default() }
+}
+
+/// Writes changes about a peer, and returns the name that the book has for it now; an error says
+/// why nothing was changed.
+fn change(home: &Home, name: &str, changes: &[Change]) -> Result<Called, AppError> {
     let error = |message: String| AppError::new(code::FAILED, message);
-    match book_file::change(home, changes)?.0.outcome {
+    let ChangedBook { book, outcome } = book_file::change(home, changes)?.0;
+    match outcome {
         ChangeOutcome::Changed | ChangeOutcome::Same => {
             for change in changes {
                 // Who stands in two lists does no harm.
@@ -445,7 +468,12 @@ fn change(home: &Home, name: &str, changes: &[Change]) -> Result<(), AppError> {
             // A process that serves the home looks at the book when it is called; any other does so
             // within a second.
             let _ = owner::connect(home);
-            Ok(())
+            let renamed = changes.iter().find_map(|change| match change {
+                Change::Rename { name, .. } => Some(name.as_str()),
+                _ => None,
+            });
+            let key = changes.first().map(Change::fingerprint);
+            Ok(called_in(&book, renamed.unwrap_or(name), key))
         }
         ChangeOutcome::Blocked => Err(error(format!("{name} is blocked; nothing was changed"))
             .hint(format!("rsachat peers unblock {name}"))),
@@ -453,11 +481,15 @@ fn change(home: &Home, name: &str, changes: &[Change]) -> Result<(), AppError> {
     }
 }
 
-fn free_name(book: &Book, name: &str) -> Result<Name, AppError> {
+/// A name that nobody but `owner` has in the book.
+fn free_name(book: &Book, name: &str, owner: &Fingerprint) -> Result<Name, AppError> {
     let parsed =
         Name::parse(name).map_err(|error| AppError::new(code::USAGE, format!("the name {name}: {error}")))?;
-    match book.by_name(&parsed) {
-        Some(_) => Err(AppError::new(code::FAILED, format!("a peer named {name} already exists"))),
+    match book.by_name(&parsed).filter(|other| other.fingerprint != *owner) {
+        Some(other) => {
+            Err(AppError::new(code::FAILED, format!("a peer named {} already exists", other.name))
+                .hint("choose another name"))
+        }
         None => Ok(parsed),
     }
 }

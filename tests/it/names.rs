@@ -60,7 +60,7 @@ fn a_given_name_is_a_name_for_the_user_and_for_nobody_else() {
         (":verify bob~2", "* safety number with Bob~2"),
         (":trust BOB~2", "* Bob~2 is marked verified"),
         (":name bob9 Bob~2", "! a name has letters, digits, - and _ only"),
-        (":name bob9 b\u{43e}b", "! a peer named b\u{43e}b already exists"),
+        (":name bob9 b\u{43e}b", "! b\u{43e}b looks like Bob, which is taken; choose another name"),
         (":nick me~2", "! a name has letters, digits, - and _ only"),
     ] {
         minji.types(command);
@@ -194,4 +194,28 @@ fn a_whole_fingerprint_names_a_peer_wherever_its_name_does_and_a_key_of_nobody_i
         assert_eq!(prompt.ends(), 1);
     }
     listener.closes_input();
+}
+
+#[test]
+fn a_command_says_the_name_that_the_book_has_and_whom_the_wanted_one_looks_like() {
+    let home = Home::with_key("minji", "test-1.pem");
+    let key = |pem: &str| Home::with_key("somebody", pem).fingerprint();
+    home.answer(&["peers", "add", "bob", &key("test-2.pem")]);
+    home.answer(&["peers", "add", "carol", &key("test-3.pem")]);
+    let alike = "b\u{43e}b";
+    let added = home.answer(&["peers", "add", alike, &key("test-4.pem")]);
+    let (fingerprint, said) = (key("test-4.pem"), format!("{alike} looks like bob\n"));
+    assert_eq!(added, format!("{alike}~2 is in your book, verified, {fingerprint}; {said}"));
+    let named = home.answer(&["peers", "name", "carol", alike]);
+    assert_eq!(named, format!("carol is now called {alike}~3, {}; {said}", key("test-3.pem")));
+    let renamed = home.answer(&["peers", "name", "bob", "BOB"]);
+    assert_eq!(renamed, format!("bob is now called BOB, {}\n", key("test-2.pem")));
+    let nobodys = format!("SHA256:{}", "A".repeat(43));
+    for args in [&["peers", "add", "bob", &nobodys][..], &["peers", "name", &fingerprint, "Bob"]] {
+        let mut refused = home.run(args, Stdio::null());
+        refused.ends_saying(1, "a peer named BOB already exists");
+    }
+    let list = home.answer(&["peers", "list"]);
+    let book: Vec<_> = list.lines().filter_map(|row| row.split(' ').next()).collect();
+    assert_eq!(book, ["BOB", &format!("{alike}~3"), &format!("{alike}~2")]);
 }

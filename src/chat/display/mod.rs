@@ -28,9 +28,11 @@ pub(crate) use listener::{listener, listening};
 pub(crate) use questions::{BLOCK_ANSWERS, block_hint, block_question, block_rest};
 pub(crate) use recording_class::RecordingClass;
 use recording_class::RecordingClass::{AnyRows, Omitted, Rows, RowsAbout, Special};
-pub(crate) use rows::{NOTHING, PEER_COLUMNS, aligned, earlier_messages, more_rows, said_rows, table_of_people};
+pub(crate) use rows::{
+    NOTHING, PEER_COLUMNS, aligned, earlier_messages, more_rows, said_rows, table_of_people,
+};
 pub(crate) use safety_card::SafetyCard;
-use trust::{impostor, not_saved};
+use trust::{impostor, not_saved, same_name};
 
 impl Info {
     /// The sentence.
@@ -487,9 +489,7 @@ impl Warning {
             Self::LogFailed { file, why } => {
                 (AnyRows, "trouble", format!("cannot log to {file}: {why}; no log is kept"))
             }
-            Self::SameName { name } => {
-                (AnyRows, "trouble", format!("a peer named {name} already exists; choose another name"))
-            }
+            Self::SameName { name, other } => (AnyRows, "trouble", same_name(name, other)),
             Self::TooManyPeers { limit } => {
                 (Omitted, "trouble", format!("a caller was refused: {limit} connections are open"))
             }

@@ -90,3 +90,12 @@ pub(crate) fn not_saved(name: &str, change: UnsavedChange, why: &str) -> String 
         UnsavedChange::Named => format!("{name} keeps its name: {why}"),
     }
 }
+
+/// Why a name cannot be given: it is, or looks like, `other`, which somebody has.
+pub(super) fn same_name(name: &str, other: &str) -> String {
+    if name == other {
+        format!("a peer named {name} already exists; choose another name")
+    } else {
+        format!("{name} looks like {other}, which is taken; choose another name")
+    }
+}

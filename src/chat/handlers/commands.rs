@@ -52,8 +52,7 @@ impl Chat {
             Command::Copy { number } => self.export(ExportTarget::Clipboard, number),
             Command::Save { file, number } => self.export(ExportTarget::File(file), number),
             Command::SendFiles { paths, to } => self.send_files(paths, to.as_deref()),
-            Command::Files { number: None } => self.show_files(),
-            Command::Files { number: Some(number) } => self.list_files(number),
+            Command::Files => self.show_files(),
             Command::AcceptFiles { number, place } => self.accept_files(number, place),
             Command::DeclineFiles { number } => self.decline_files(number),
             Command::CancelFiles { number } => self.cancel_files(number),
@@ -70,8 +69,11 @@ impl Chat {
 
     /// `:nick NAME`
     fn set_own_name(&mut self, name: Name) {
-        if self.book.by_name(&name).is_some() || self.names.owner(&name).is_some() {
-            return self.effects.warn(Warning::SameName { name: name.to_string() });
+        let known = self.book.by_name(&name).map(|entry| &entry.name);
+        let other = known.or_else(|| self.names.of(self.names.owner(&name)?));
+        if let Some(other) = other {
+            let (name, other) = (name.to_string(), other.to_string());
+            return self.effects.warn(Warning::SameName { name, other });
         }
         self.effects.info(Info::Nick { name: name.to_string() });
         self.account.choose_name(name);

@@ -79,20 +79,25 @@ impl Chat {
 
     /// The wanted name, with a number if that is taken.
     pub(super) fn free_name(&self, wanted: &Name, peer: PeerId) -> Name {
-        wanted.first_free(|name| self.is_taken(name, peer))
+        wanted.first_free(|name| self.name_like(name, peer).is_some())
     }
 
-    /// Whether a name is, or looks like, that of somebody else: ours, one in the book, one that was
+    /// Name of somebody else that a name is, or looks like: ours, one in the book, one that was
     /// shown or is claimed by a known peer, or one that is being written.
-    pub(crate) fn is_taken(&self, name: &Name, peer: PeerId) -> bool {
-        let is_given = |reply: &ChangeReply| {
-            matches!(reply, ChangeReply::Named { name: given, fingerprint, .. }
-                if PeerId::Key(*fingerprint) != peer && given.looks_like(name))
+    pub(crate) fn name_like(&self, name: &Name, peer: PeerId) -> Option<&Name> {
+        let being_given = || {
+            self.book_changes.iter().find_map(|(_, reply)| match reply {
+                ChangeReply::Named { name: given, fingerprint, .. } if PeerId::Key(*fingerprint) != peer => {
+                    Some(given).filter(|given| given.looks_like(name))
+                }
+                _ => None,
+            })
         };
-        self.account.name.looks_like(name)
-            || self.book_changes.iter().any(|(_, reply)| is_given(reply))
-            || self.book.lookalikes(name).any(|entry| PeerId::Key(entry.fingerprint) != peer)
-            || self.names.others(name, peer).next().is_some()
+        let of_book = || self.book.lookalikes(name).find(|entry| PeerId::Key(entry.fingerprint) != peer);
+        let own = Some(&self.account.name).filter(|own| own.looks_like(name));
+        own.or_else(being_given)
+            .or_else(|| of_book().map(|entry| entry.name_like(name)))
+            .or_else(|| self.names.others(name, peer).find_map(|other| self.names.like(name, other)))
     }
 
     /// Warns of a new peer that claims a name that is, or looks like, another's; also with a number

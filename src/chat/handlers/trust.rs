@@ -247,8 +247,9 @@ impl Chat {
     /// `:name PEER NEWNAME`: our own name for a peer, which wins over the one that the peer claims.
     pub(crate) fn rename(&mut self, old: &str, name: &Name) {
         let Some((old, fingerprint)) = self.find_unblocked(old) else { return };
-        if self.is_taken(name, PeerId::Key(fingerprint)) {
-            return self.effects.warn(Warning::SameName { name: name.to_string() });
+        if let Some(other) = self.name_like(name, PeerId::Key(fingerprint)) {
+            let (name, other) = (name.to_string(), other.to_string());
+            return self.effects.warn(Warning::SameName { name, other });
         }
         let rename = Change::Rename { fingerprint, name: name.clone() };
         let mut changes = Self::change_of(fingerprint, &old, rename);

@@ -178,6 +178,12 @@ impl PeerEntry {
         self.claim.as_ref().unwrap_or(&self.name)
     }
 
+    /// Which of its names another looks like: the user's, or the one that it gives itself.
+    #[must_use]
+    pub fn name_like(&self, name: &Name) -> &Name {
+        if self.name.looks_like(name) { &self.name } else { self.claimed() }
+    }
+
     /// Notes the name that it gives itself.
     pub(super) fn set_claim(&mut self, claim: &Name) {
         // What would not be read again is not written.
