@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::book_thread::{BookAccess, BookThread};
 use super::broker;
 use super::client::{Client, UserStore};
 use super::error::{describe, describe_attempts};
+use super::file_thread::FileWork;
 use super::history_writer::HistoryWriter;
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
@@ -156,6 +158,11 @@ impl<S: NoticeSink> App<S> {
     pub(crate) fn keep_messages(&mut self, opened: Option<Result<OpenedStore, StoreError>>) {
         self.host.opened = opened;
         self.client.keep_messages();
+    }
+
+    /// Sets the folder for files that are accepted without a place; else it is that for downloads.
+    pub(crate) fn receive_files_in(&mut self, inbox: Option<PathBuf>) {
+        self.host.files = FileWork::new(inbox);
     }
 
     /// Has what is said appended to the history of the home, without a store of its own.

@@ -24,7 +24,6 @@ use crate::transfer::{BlockList, cost};
 use crate::wire::{ManifestEntry, Offer, Position, TransferId, TransferRecord};
 
 /// Sources and targets of one chat.
-#[derive(Default)]
 pub(crate) struct FileDisk {
     places: Places,
     sources: BTreeMap<TransferNumber, SentSource>,
@@ -32,11 +31,9 @@ pub(crate) struct FileDisk {
 }
 
 /// Where paths of a user lead.
-#[derive(Default)]
 pub(crate) enum Places {
     /// On this machine; received files go to this folder, if the settings name one.
-    #[default]
-    Machine,
+    Machine { inbox: Option<PathBuf> },
     /// Below a folder that stands for every other: nothing is read or written outside of it.
     Below(PathBuf),
 }
@@ -73,7 +70,7 @@ enum OpenedTarget {
 impl FileDisk {
     /// One of which paths lead elsewhere.
     pub(crate) fn at(places: Places) -> Self {
-        Self { places, ..Self::default() }
+        Self { places, sources: BTreeMap::new(), targets: BTreeMap::new() }
     }
 
     /// Does what is asked; the answer, if it has one.
@@ -111,6 +108,12 @@ impl FileDisk {
             FileRequest::KeepManifest { number, entries } => {
                 self.targets.entry(number).or_default().entries.extend(entries);
                 None
+            }
+            FileRequest::ListEntries { number, face } => {
+                let source =
+                    self.sources.get(&number).map(|sent| sent.source.manifest(0, MANIFEST_PART_BYTES));
+                let target = || self.targets.get(&number).map(Target::page);
+                Some(FileAnswer::Listed { number, face, entries: source.or_else(target).unwrap_or_default() })
             }
             FileRequest::OpenTarget { number, offer, place, part } => {
                 Some(match self.open(number, &offer, place.as_deref(), part) {
@@ -229,7 +232,7 @@ impl FileDisk {
 impl Places {
     fn path(&self, named: &str) -> PathBuf {
         match self {
-            Self::Machine => os::named_path(named),
+            Self::Machine { .. } => os::named_path(named),
             Self::Below(folder) => {
                 let inside = named.strip_prefix("~/").unwrap_or(named).trim_start_matches('/');
                 folder.join(inside)
@@ -240,7 +243,7 @@ impl Places {
     /// The path by which something is found again that a user has named so, and that is there.
     fn path_again(&self, named: &str, found: &Path) -> String {
         match self {
-            Self::Machine => found.to_string_lossy().into_owned(),
+            Self::Machine { .. } => found.to_string_lossy().into_owned(),
             Self::Below(_) => named.to_owned(),
         }
     }
@@ -254,7 +257,9 @@ impl Places {
 
     fn inbox(&self) -> Result<Destination, FileError> {
         match self {
-            Self::Machine => Destination::of_settings(None, &|name| std::env::var_os(name)),
+            Self::Machine { inbox } => {
+                Destination::of_settings(inbox.as_deref(), &|name| std::env::var_os(name))
+            }
             Self::Below(folder) => Destination::of_settings(Some(&folder.join("inbox")), &|_| None),
         }
     }
@@ -320,6 +325,11 @@ impl SentSource {
 }
 
 impl Target {
+    /// Its first entries.
+    fn page(&self) -> Vec<ManifestEntry> {
+        self.part.as_ref().map_or(&self.entries, Part::entries).page(0, MANIFEST_PART_BYTES)
+    }
+
     fn begin(&mut self, part: Part, row: PartRow) -> OpenedTarget {
         let at = part.position();
         (self.part, self.row, self.synced) = (Some(part), Some(row.clone()), Some(Instant::now()));

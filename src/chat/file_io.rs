@@ -31,6 +31,8 @@ pub enum FileRequest {
     CloseSource { number: TransferNumber },
     /// Keep a part of the manifest of a target.
     KeepManifest { number: TransferNumber, entries: Vec<ManifestEntry> },
+    /// Give the first entries of a source or a target: [`FileAnswer::Listed`].
+    ListEntries { number: TransferNumber, face: FaceId },
     /// Open the place where a transfer goes: [`FileAnswer::Opened`].
     OpenTarget { number: TransferNumber, offer: Offer, place: Option<String>, part: Option<PartRow> },
     /// Remove the part of a transfer that an earlier process made without a note of it.
@@ -72,6 +74,7 @@ impl FileRequest {
             Self::OpenSource { .. }
             | Self::CloseSource { .. }
             | Self::KeepManifest { .. }
+            | Self::ListEntries { .. }
             | Self::DropLeftover { .. }
             | Self::CloseTarget { .. }
             | Self::Discard { .. } => None,
@@ -95,6 +98,8 @@ pub enum FileAnswer {
     Reopened { number: TransferNumber, reopened: Result<(), String> },
     /// Parts of a manifest.
     Manifest { number: TransferNumber, parts: Result<Vec<TransferRecord>, String> },
+    /// Its first entries, for whom they are listed.
+    Listed { number: TransferNumber, face: FaceId, entries: Vec<ManifestEntry> },
     /// The next records of a source, or why it cannot be read; now and then what was hashed of it.
     Read {
         number: TransferNumber,

@@ -68,6 +68,17 @@ pub(crate) enum FoundUse {
     Export { to: ExportTarget, number: usize },
 }
 
+/// Next step of a transfer that is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TransferStep {
+    /// What a peer offers was accepted: its place on disk is opened.
+    OpenTarget(TransferNumber),
+    /// A file or folder of the user's is offered.
+    Offer { face: FaceId, number: TransferNumber },
+    /// The receipt of one that is on disk is sent.
+    Filed(TransferNumber),
+}
+
 /// Step that is due once a change is on disk.
 pub(crate) enum AfterCommit {
     /// A text of ours is accepted.
@@ -96,8 +107,8 @@ pub(crate) enum AfterCommit {
     Settled(Vec<SettledWithdrawal>),
     /// A message that is kept for the history only is there.
     Remembered,
-    /// What a peer offers was accepted: its place on disk is opened.
-    OpenTarget(TransferNumber),
+    /// A transfer of files is kept as it is: it goes on.
+    Transfer(TransferStep),
     /// A text to all is accepted.
     ToAll(TextToAll),
 }

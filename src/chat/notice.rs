@@ -285,6 +285,8 @@ pub enum FileInfo {
     // Nobody has accepted it for seven days.
     Expired { with: String, number: u32, file: FileName },
     NoTransfers,
+    // What is in the folder of a peer that is away.
+    ListedLater { from: String, number: u32 },
 }
 
 /// When a peer gets an offer.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::file_io::TransferNumber;
 use crate::crypto::Fingerprint;
 use crate::delivery::{Hashed, PartRow, TransferRow, TransferState};
-use crate::ids::ConnId;
+use crate::ids::{ConnId, FaceId};
 use crate::limits::{FILE_OFFER_MS, FILE_WINDOW_BYTES, OFFERS_EACH_PEER};
 use crate::time::{MonoMs, UnixMs};
 use crate::transfer::{FileName, Incoming, ManifestProgress, Outgoing, cost};
@@ -53,8 +53,10 @@ pub(crate) struct OutgoingFile {
 pub(crate) struct IncomingFile {
     pub(crate) transfer: Incoming,
     pub(crate) manifest: ManifestProgress,
-    /// Parts of it that came; so many come for each `List`.
-    pub(crate) parts: u32,
+    /// Connection on which it was asked for, and the parts that came since.
+    pub(crate) asked: Option<(ConnId, u32)>,
+    /// Who waits for it, to see what is offered.
+    pub(crate) listing: Option<FaceId>,
     pub(crate) decision: Decision,
     /// Connection on which it was offered last: an offer is repeated once on each.
     pub(crate) offered_on: Option<ConnId>,
@@ -260,7 +262,8 @@ impl Transfer {
 impl IncomingFile {
     pub(crate) fn new(offer: Offer, decision: Decision) -> Self {
         let (transfer, manifest) = (Incoming::new(offer), ManifestProgress::default());
-        Self { transfer, manifest, parts: 0, decision, offered_on: None, unwanted: 0, part: None }
+        let (asked, listing, offered_on, part) = (None, None, None, None);
+        Self { transfer, manifest, asked, listing, decision, offered_on, unwanted: 0, part }
     }
 
     /// Takes nothing of it any more: what is on its way is dropped, and the manifest asked for
@@ -268,7 +271,7 @@ impl IncomingFile {
     pub(crate) fn stop(&mut self, decision: Decision) {
         self.decision = decision;
         self.transfer.interrupt();
-        (self.manifest, self.parts) = (ManifestProgress::default(), 0);
+        (self.manifest, self.asked) = (ManifestProgress::default(), None);
         self.unwanted = FILE_WINDOW_BYTES;
     }
 

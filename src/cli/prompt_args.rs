@@ -158,6 +158,7 @@ impl PromptArgs {
             colour: self.colour,
             history: None,
             history_days: None,
+            inbox: None,
             line_history: self.line_history.clone(),
             time,
             editor: self.editor_mode,

@@ -48,7 +48,7 @@ const COLOUR_ALIAS: &str = "color";
 const LINE_HISTORY: &str = "line-history";
 
 /// Every key, in the order of `config show`.
-pub(crate) const KEYS: [Key; 12] = [
+pub(crate) const KEYS: [Key; 13] = [
     Key {
         name: "name",
         example: "name = \"민지\"",
@@ -158,6 +158,15 @@ pub(crate) const KEYS: [Key; 12] = [
             set(&mut layer.line_history, text(value).and_then(|text| path(text, home)))
         },
         value: |layer| layer.line_history.as_ref().map(|path| quoted(&path.display().to_string())),
+    },
+    Key {
+        name: "inbox",
+        example: "inbox = \"~/received\"",
+        default: "XDG_DOWNLOAD_DIR, else ~/Downloads",
+        about: "The folder for files that you accept without naming a place: an absolute path, or one that begins with ~/. \
+                It is created when it is needed.",
+        read: |value, layer, home| set(&mut layer.inbox, text(value).and_then(|text| path(text, home))),
+        value: |layer| layer.inbox.as_ref().map(|path| quoted(&path.display().to_string())),
     },
     Key {
         name: "sandbox",

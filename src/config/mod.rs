@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) history_days: Option<u32>,
     /// File of typed lines.
     pub(crate) line_history: Option<PathBuf>,
+    /// Folder for received files; `None`: that for downloads.
+    pub(crate) inbox: Option<PathBuf>,
     pub(crate) sandbox: Sandbox,
 }
 
@@ -93,6 +95,7 @@ impl SettingSources {
             history: layer.history.unwrap_or_default(),
             history_days: layer.history_days,
             line_history: layer.line_history,
+            inbox: layer.inbox,
             sandbox: layer.sandbox.unwrap_or_default(),
         }
     }
@@ -114,6 +117,7 @@ impl Settings {
             history: Some(none.history),
             history_days: none.history_days,
             line_history: none.line_history,
+            inbox: none.inbox,
             sandbox: Some(none.sandbox),
         }
     }

@@ -185,6 +185,7 @@ pub(crate) struct Layer {
     pub(crate) history: Option<HistoryPolicy>,
     pub(crate) history_days: Option<u32>,
     pub(crate) line_history: Option<PathBuf>,
+    pub(crate) inbox: Option<PathBuf>,
     pub(crate) sandbox: Option<Sandbox>,
 }
 
@@ -203,6 +204,7 @@ impl Layer {
             history: self.history.or(below.history),
             history_days: self.history_days.or(below.history_days),
             line_history: self.line_history.or(below.line_history),
+            inbox: self.inbox.or(below.inbox),
             sandbox: self.sandbox.or(below.sandbox),
         }
     }

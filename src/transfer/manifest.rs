@@ -1,6 +1,8 @@
 //! Manifest of a folder that is offered: what is in it, checked as its parts arrive. The parts are
 //! kept on disk; here is only how far they are.
 
+use std::fmt::{self, Display, Formatter};
+
 use super::name::FileName;
 use crate::limits::{MANIFEST_BYTES, MANIFEST_DEPTH, MANIFEST_ENTRIES};
 use crate::wire::{ManifestEntry, Offer};
@@ -29,6 +31,16 @@ impl RelativePath {
     #[must_use]
     pub fn components(&self) -> &[FileName] {
         &self.0
+    }
+}
+
+impl Display for RelativePath {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        for (number, name) in self.0.iter().enumerate() {
+            let separator = if number > 0 { "/" } else { "" };
+            write!(formatter, "{separator}{}", name.as_str())?;
+        }
+        Ok(())
     }
 }
 

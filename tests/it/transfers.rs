@@ -11,6 +11,9 @@ use crate::support::{Home, PATIENCE, Process, eventually};
 /// Bytes that are not received before somebody is killed: the receiver has 8 MiB at a time.
 const BYTES: u32 = 24 << 20;
 
+/// Files of a folder, the list of which takes several requests.
+const FILES: usize = 4_000;
+
 fn content() -> Vec<u8> {
     (0..BYTES / 4).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()).collect()
 }
@@ -71,6 +74,33 @@ fn a_file_goes_on_when_its_sender_was_killed_in_the_middle() {
 #[test]
 fn a_file_goes_on_when_its_receiver_was_killed_in_the_middle() {
     goes_on_after_a_kill_of(Caller::Receiver);
+}
+
+#[test]
+fn a_folder_of_thousands_of_files_is_listed_before_it_is_accepted_and_arrives_whole() {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir().unwrap());
+    let (from, to) = (outside.path().join("사진"), outside.path().join("to"));
+    fs::create_dir(&from).unwrap();
+    // So many that their list takes more than what is sent for one request.
+    for number in 0..FILES {
+        fs::write(from.join(format!("{}-{number:04}.jpg", "사진".repeat(10))), [b'x']).unwrap();
+    }
+    let inbox = format!("inbox = \"{}\"\n", to.display());
+    let config = minji.private("config.toml", inbox);
+    let config = config.to_str().unwrap();
+    let (mut takes, at) = minji.start(&["--config", config, "--listen", "127.0.0.1:0"]).and_where();
+    let mut sends = hana.start(&["--connect", &at]);
+    takes.sees("하나 joined");
+    takes.types(":to 하나");
+    takes.sees("plain text now goes to 하나");
+    sends.types(&format!(":send {} --to 민지", from.display()));
+    takes.sees("하나 offers 사진/, 4000 files, 3.9 KiB (:accept 1, :decline 1)");
+    takes.types(":files 1");
+    takes.sees("… and ");
+    assert!(!to.exists(), "nothing is written before it is accepted");
+    takes.types(":accept 1");
+    sends.sees("민지 has 사진");
+    assert_eq!(fs::read_dir(to.join("사진")).unwrap().count(), FILES);
 }
 
 /// A prompt on a home that is served, which was started in a folder.

@@ -15,6 +15,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -131,9 +132,9 @@ impl Broker {
         self.call(&request, &[])?.answer().map(|((), _)| ())
     }
 
-    /// Begins to read and write files of transfers.
-    pub(crate) fn files(&'static self) -> Result<BrokerFiles, String> {
-        let call = self.call(&Request::Files, &[])?;
+    /// Begins to read and write files of transfers; those without a place go to a folder.
+    pub(crate) fn files(&'static self, inbox: Option<PathBuf>) -> Result<BrokerFiles, String> {
+        let call = self.call(&Request::Files { inbox }, &[])?;
         call.answer().map(|((), _)| BrokerFiles(call))
     }
 

@@ -2,6 +2,8 @@
 //! has sent is in none but the variables of a command, whose names are fixed, and in files that are
 //! received.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// Request; each travels on a socket of its own, which its sender closes to give up.
@@ -17,7 +19,7 @@ pub(super) enum Request {
     /// what it gives, if that is anything.
     ///
     /// [`FileRequest`]: crate::chat::FileRequest
-    Files,
+    Files { inbox: Option<PathBuf> },
     /// Answered with the text.
     Edit { text: String },
     /// Answered once the process group was stopped and goes on.

@@ -4,6 +4,7 @@ use std::io::{self, Read as _};
 use std::net::Shutdown;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -17,7 +18,7 @@ use super::request::{Candidates, Request, Values};
 use crate::app::error::describe;
 use crate::app::export::save;
 use crate::app::external_editor;
-use crate::app::file_disk::FileDisk;
+use crate::app::file_disk::{FileDisk, Places};
 use crate::app::log::open_log;
 use crate::app::message_command::RunningCommand;
 use crate::app::os::named_path;
@@ -73,7 +74,7 @@ impl Server<'_> {
             (Purpose::Prompt, Request::Complete { line, pos }) => {
                 answer(socket, &Ok::<_, String>((self.complete)(&line, pos)));
             }
-            (Purpose::Prompt, Request::Files) => serve_files(socket),
+            (Purpose::Prompt, Request::Files { inbox }) => serve_files(socket, inbox),
             (Purpose::Prompt, Request::Edit { text }) => {
                 let Some(terminal) = &self.terminal else { return };
                 let is_given_up = || is_ready(socket, PollFlags::IN, 0);
@@ -94,9 +95,9 @@ impl Server<'_> {
 }
 
 /// Reads and writes files of transfers, until the process that receives and sends them has ended.
-fn serve_files(socket: &UnixStream) {
+fn serve_files(socket: &UnixStream, inbox: Option<PathBuf>) {
     answer(socket, &Ok::<_, String>(()));
-    let mut disk = FileDisk::default();
+    let mut disk = FileDisk::at(Places::Machine { inbox });
     while let Ok((request, _)) = frame::receive::<FileRequest>(socket) {
         answer(socket, &Ok::<_, String>(disk.perform(request)));
     }

@@ -69,7 +69,7 @@ pub enum Command {
     Outbox,
     OutboxDrop { name: String, number: Option<u64> },
     SendFiles { paths: Vec<String>, to: Option<String> },
-    Files,
+    Files { number: Option<u32> },
     AcceptFiles { number: u32, place: Option<String> },
     DeclineFiles { number: u32 },
     CancelFiles { number: u32 },

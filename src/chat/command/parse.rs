@@ -225,7 +225,8 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
             Command::Save { file: owned(file), number: from_last(number, usage)? }
         }
         ("send", words) => return send(words, usage),
-        ("files", []) => Command::Files,
+        ("files", []) => Command::Files { number: None },
+        ("files", [number]) => Command::Files { number: Some(number.parse().map_err(|_| usage())?) },
         ("accept", [number, place @ ..]) if place.len() < 2 => {
             let place = place.first().map(owned).filter(|place| !place.is_empty());
             Command::AcceptFiles { number: number.parse().map_err(|_| usage())?, place }

@@ -15,6 +15,8 @@ pub enum Completion {
     Commands,
     /// The path of a file.
     Files,
+    /// The path of a file behind a number.
+    CountedFiles,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
@@ -230,14 +232,20 @@ pub const COMMANDS: [CommandSpec; 35] = [
          ends when nothing of it has moved for seven days. :cancel takes it back. Write a path with blanks in quotes. \
          Links and special files in a folder are not sent.",
     ),
-    spec("files", "", "list the files that are offered and on their way", Completion::Nothing, ""),
+    spec(
+        "files",
+        "[N]",
+        "list the files that are offered and on their way",
+        Completion::Nothing,
+        "With the number of a folder: what is in it, also before you accept.",
+    ),
     spec(
         "accept",
         "N [PATH]",
         "take what a peer offers",
-        Completion::Nothing,
-        "PATH is a folder to put it into, or a new name. Without it, files go to your folder for downloads. Nothing is \
-         ever overwritten: a second name.txt becomes name (2).txt.",
+        Completion::CountedFiles,
+        "PATH is a folder to put it into, or a new name. Without it, files go to the inbox of the \
+         settings, else to your folder for downloads. Nothing is ever overwritten: a second name.txt becomes name (2).txt.",
     ),
     spec("decline", "N", "refuse what a peer offers", Completion::Nothing, ""),
     spec(

@@ -42,6 +42,10 @@ impl FileInfo {
                 AnyRows,
                 format!("the offer of {file} has ended: nothing of it has moved for seven days ({with})"),
             ),
+            Self::ListedLater { from, number } => (
+                AnyRows,
+                format!("{from} is away; what is in {number} is listed when you are both connected"),
+            ),
             Self::NoTransfers => (AnyRows, "no files are offered".to_owned()),
         }
     }

@@ -262,8 +262,7 @@ impl Chat {
                 AfterCommit::Give(held) => {
                     self.effects.push(Effect::Give { held, record: ExposureRecord::Failed });
                 }
-                // The next start does not know of it.
-                AfterCommit::OpenTarget(number) => self.open_target(number),
+                AfterCommit::Transfer(step) => self.take_transfer_step(step),
                 AfterCommit::Remembered => is_forgotten = true,
                 AfterCommit::ToAll(text) => self.show_to_all(text.without_kept()),
             }
@@ -325,7 +324,7 @@ impl Chat {
                     session.ack(Count::Pair(shown));
                 });
             }
-            AfterCommit::OpenTarget(number) => self.open_target(number),
+            AfterCommit::Transfer(step) => self.take_transfer_step(step),
             AfterCommit::TakenBack { face, peer, withdrawals } => self.in_face(face, |chat| {
                 chat.tell_taken_back(peer, &withdrawals, WithdrawalReason::Asked);
             }),

@@ -3,7 +3,7 @@
 use crate::chat::Chat;
 use crate::chat::file_io::{FileRequest, TargetError, TransferNumber};
 use crate::chat::io::Effect;
-use crate::chat::kept::AfterCommit;
+use crate::chat::kept::{AfterCommit, TransferStep};
 use crate::chat::notice::{FileInfo, FileWarning, Info, Warning};
 use crate::chat::transfers::{Decision, IncomingFile, TransferSide};
 use crate::crypto::Fingerprint;
@@ -51,8 +51,10 @@ impl Chat {
             return self.cancel_files(number);
         }
         let reason = DeclineReason::Unwanted;
-        file.decision = Decision::Declined(reason);
+        file.stop(Decision::Declined(reason));
+        let part = file.part.take();
         self.keep_transfer(number);
+        self.effects.push(Effect::File(FileRequest::Discard { number, id, part }));
         if let Some(conn) = self.conn_for_files(peer) {
             self.send_transfer(conn, TransferRecord::Decline { id, reason });
         }
@@ -64,21 +66,32 @@ impl Chat {
     /// disk.
     pub(super) fn go_on(&mut self, conn: ConnId, number: TransferNumber) {
         let Some(transfer) = self.transfers.get_mut(number) else { return };
-        transfer.conn = Some(conn);
         let offer = transfer.offer().clone();
         let TransferSide::Incoming(IncomingFile { manifest, decision: Decision::Accepted { .. }, .. }) =
             &transfer.side
         else {
             return;
         };
+        transfer.conn = Some(conn);
         if offer.kind == OfferKind::Folder && !manifest.is_complete(&offer) {
-            let list = TransferRecord::List { id: offer.id, first: manifest.next() };
-            return self.send_transfer(conn, list);
+            return self.ask_for_manifest(conn, number);
         }
         // That it is accepted is known before anything of it is on disk.
         match &mut self.kept {
-            Some(kept) => kept.next.push(AfterCommit::OpenTarget(number)),
+            Some(kept) => kept.next.push(AfterCommit::Transfer(TransferStep::OpenTarget(number))),
             None => self.open_target(number),
+        }
+    }
+
+    /// Asks for the rest of the manifest of a folder, unless that is on its way.
+    pub(super) fn ask_for_manifest(&mut self, conn: ConnId, number: TransferNumber) {
+        let Some(transfer) = self.transfers.get_mut(number) else { return };
+        let id = transfer.offer().id;
+        let TransferSide::Incoming(file) = &mut transfer.side else { return };
+        if file.asked.is_none_or(|(asked, _)| asked != conn) {
+            file.asked = Some((conn, 0));
+            let first = file.manifest.next();
+            self.send_transfer(conn, TransferRecord::List { id, first });
         }
     }
 
@@ -106,18 +119,22 @@ impl Chat {
         let Some(number) = self.transfers.incoming(peer, id) else { return self.note_idle(conn) };
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
-        if !matches!(file.decision, Decision::Accepted { .. }) {
+        let Some((_, parts)) = file.asked.as_mut().filter(|(asked, _)| *asked == conn) else {
             return self.note_idle(conn);
-        }
+        };
+        *parts += 1;
+        let is_next_asked = parts.is_multiple_of(MANIFEST_PARTS);
         let offer = file.transfer.offer().clone();
         if let Err(error) = file.manifest.take(&offer, first, &entries) {
             let (reason, why) = (CancelReason::Damaged, error.to_string());
             return self.fail_target(number, TargetError { reason, why });
         }
         let (next, is_complete) = (file.manifest.next(), file.manifest.is_complete(&offer));
-        file.parts += 1;
-        let is_next_asked = file.parts.is_multiple_of(MANIFEST_PARTS);
+        let listing = file.listing.take_if(|_| is_complete);
         self.effects.push(Effect::File(FileRequest::KeepManifest { number, entries }));
+        if let Some(face) = listing {
+            self.effects.push(Effect::File(FileRequest::ListEntries { number, face }));
+        }
         if is_complete {
             self.go_on(conn, number);
         } else if is_next_asked {
@@ -226,20 +243,28 @@ impl Chat {
     /// Takes the path under which a transfer is on disk: its receipt is sent.
     pub(crate) fn handle_target_filed(&mut self, number: TransferNumber, filed: Result<String, TargetError>) {
         let Some(transfer) = self.transfers.get_mut(number) else { return };
-        let (id, conn, peer, bytes) =
-            (transfer.offer().id, transfer.conn, transfer.peer, transfer.offer().total);
+        let (peer, bytes) = (transfer.peer, transfer.offer().total);
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
         match filed {
             Ok(path) => {
                 file.decision = Decision::Filed { path: path.clone() };
                 self.keep_transfer(number);
-                if let Some(conn) = conn {
-                    self.send_transfer(conn, TransferRecord::Filed(id));
+                match &mut self.kept {
+                    Some(kept) => kept.next.push(AfterCommit::Transfer(TransferStep::Filed(number))),
+                    None => self.send_filed(number),
                 }
                 let from = self.name_of_key(peer);
                 self.effects.info(Info::File(FileInfo::Received { from, number, path, bytes }));
             }
             Err(error) => self.fail_target(number, error),
+        }
+    }
+
+    /// Sends the receipt of a transfer, if its connection stands.
+    pub(super) fn send_filed(&mut self, number: TransferNumber) {
+        let transfer = self.transfers.get(number);
+        if let Some((conn, id)) = transfer.and_then(|transfer| Some((transfer.conn?, transfer.offer().id))) {
+            self.send_transfer(conn, TransferRecord::Filed(id));
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::chat::Chat;
 use crate::chat::file_io::{FileRequest, OfferedSource, TransferNumber};
 use crate::chat::io::Effect;
+use crate::chat::kept::{AfterCommit, TransferStep};
 use crate::chat::notice::{FileInfo, FileWarning, Info, OfferTime, OfferedFiles, Warning};
 use crate::chat::transfers::{OutgoingFile, Transfer, TransferSide};
 use crate::chat::types::PeerId;
@@ -71,15 +72,28 @@ impl Chat {
             let (file, skipped) = (name.clone(), source.skipped);
             self.effects.warn(Warning::File(FileWarning::Skipped { file, skipped }));
         }
-        let (what, when) =
-            (OfferedFiles::of(&offer), if conn.is_some() { OfferTime::Now } else { OfferTime::Later });
-        self.effects.info(Info::File(FileInfo::Offered { to, number, what, when }));
-        let (transfer, hashed) = (Outgoing::new(offer.clone()), Hashed::default());
+        let (transfer, hashed) = (Outgoing::new(offer), Hashed::default());
         let (path, identity) = (source.path, source.identity);
         let file = OutgoingFile { transfer, path, identity, listed: None, hashed, reading: 0 };
         let (active, side) = (self.now.unix, TransferSide::Outgoing(file));
         self.transfers.insert(number, Transfer { peer, name, active, conn: None, side });
         self.keep_transfer(number);
+        // An offer that the peer has seen outlives the program.
+        let face = self.conversations.current_face();
+        match &mut self.kept {
+            Some(kept) => kept.next.push(AfterCommit::Transfer(TransferStep::Offer { face, number })),
+            None => self.offer(number),
+        }
+    }
+
+    /// Offers what is kept, now or when the peer is there.
+    pub(crate) fn offer(&mut self, number: TransferNumber) {
+        let Some(transfer) = self.transfers.get(number) else { return };
+        let (peer, offer) = (transfer.peer, transfer.offer().clone());
+        let (to, what) = (self.name_of_key(peer), OfferedFiles::of(&offer));
+        let conn = self.conn_for_files(peer);
+        let when = if conn.is_some() { OfferTime::Now } else { OfferTime::Later };
+        self.effects.info(Info::File(FileInfo::Offered { to, number, what, when }));
         if let Some(conn) = conn {
             self.send_transfer(conn, TransferRecord::Offer(offer));
         }

@@ -3,6 +3,7 @@
 use crate::chat::Chat;
 use crate::chat::file_io::{FileRequest, TransferNumber};
 use crate::chat::io::Effect;
+use crate::chat::kept::TransferStep;
 use crate::chat::notice::{FileInfo, Info, OfferedFiles};
 use crate::chat::transfers::{Decision, Transfer, TransferSide};
 use crate::crypto::Fingerprint;
@@ -54,6 +55,15 @@ impl Chat {
                 self.effects.push(Effect::File(FileRequest::DropLeftover { id, place }));
             }
             _ => {}
+        }
+    }
+
+    /// Goes on with a transfer that is kept, or cannot be: then the next start does not know of it.
+    pub(super) fn take_transfer_step(&mut self, step: TransferStep) {
+        match step {
+            TransferStep::OpenTarget(number) => self.open_target(number),
+            TransferStep::Offer { face, number } => self.in_face(face, |chat| chat.offer(number)),
+            TransferStep::Filed(number) => self.send_filed(number),
         }
     }
 

@@ -13,8 +13,8 @@ use crate::ids::ConnId;
 use crate::session::AnySession;
 use crate::text::byte_count::words as size;
 use crate::text::safe::SafeText;
-use crate::transfer::{FileName, OutOfOrder, Outgoing, OutgoingProgress};
-use crate::wire::{CancelReason, DeclineReason, Offer, OfferKind, TransferId, TransferRecord};
+use crate::transfer::{FileName, OutOfOrder, Outgoing, OutgoingProgress, RelativePath};
+use crate::wire::{CancelReason, DeclineReason, ManifestEntry, Offer, OfferKind, TransferId, TransferRecord};
 
 impl Chat {
     /// Takes a record of file transfer.
@@ -49,6 +49,9 @@ impl Chat {
             FileAnswer::Reopened { number, reopened: Err(why) } => self.fail_source(number, why),
             FileAnswer::Reopened { reopened: Ok(()), .. } => {}
             FileAnswer::Manifest { number, parts } => self.handle_manifest_read(number, parts),
+            FileAnswer::Listed { number, face, entries } => {
+                self.in_face(face, |chat| chat.show_entries(number, &entries));
+            }
             FileAnswer::Read { number, reading, read, hashed } => {
                 self.handle_source_read(number, reading, read);
                 self.keep_hashed(number, hashed);
@@ -119,6 +122,7 @@ impl Chat {
         let is_said = file.offered_on.replace(conn) == Some(conn);
         let id = offer.id;
         match file.decision {
+            Decision::Open if file.listing.is_some() => self.ask_for_manifest(conn, number),
             Decision::Open => {}
             // Answered on this connection already.
             Decision::Accepted { .. } if transfer.conn == Some(conn) => {}
@@ -275,6 +279,54 @@ impl Chat {
         }
         if rows.len() == 1 {
             return self.effects.info(Info::File(FileInfo::NoTransfers));
+        }
+        self.effects.show(Notice::Table(rows));
+    }
+}
+
+impl Chat {
+    /// `:files N`
+    pub(crate) fn list_files(&mut self, number: TransferNumber) {
+        let Some(number) = self.find_transfer(number) else { return };
+        let face = self.conversations.current_face();
+        let Some(transfer) = self.transfers.get_mut(number) else { return };
+        let (peer, offer) = (transfer.peer, transfer.offer().clone());
+        if let TransferSide::Incoming(file) = &mut transfer.side
+            && offer.kind == OfferKind::Folder
+            && !file.manifest.is_complete(&offer)
+        {
+            file.listing = Some(face);
+            if let Some(conn) = self.conn_for_files(peer) {
+                return self.ask_for_manifest(conn, number);
+            }
+            let from = self.name_of_key(peer);
+            return self.effects.info(Info::File(FileInfo::ListedLater { from, number }));
+        }
+        self.effects.push(Effect::File(FileRequest::ListEntries { number, face }));
+    }
+
+    /// Shows the first entries of a folder, or the one file, under the names that they get.
+    fn show_entries(&mut self, number: TransferNumber, entries: &[ManifestEntry]) {
+        let Some(transfer) = self.transfers.get(number) else { return };
+        let offer = transfer.offer();
+        let mut rows = vec![vec!["what".to_owned(), "size".to_owned()]];
+        if offer.kind == OfferKind::File {
+            rows.push(vec![SafeText::line(transfer.name.as_str()).to_string(), size(offer.total)]);
+            return self.effects.show(Notice::Table(rows));
+        }
+        for entry in entries {
+            let Some(path) = RelativePath::of_peer(&entry.path) else { continue };
+            let path = SafeText::line(&path.to_string()).to_string();
+            rows.push(match entry.kind {
+                OfferKind::File => vec![path, size(entry.size)],
+                OfferKind::Folder => vec![format!("{path}/"), "empty".to_owned()],
+            });
+        }
+        let shown = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let more = offer.entries.saturating_sub(shown);
+        if more > 0 {
+            let bytes = entries.iter().fold(offer.total, |left, entry| left.saturating_sub(entry.size));
+            rows.push(vec![format!("… and {more} more"), size(bytes)]);
         }
         self.effects.show(Notice::Table(rows));
     }

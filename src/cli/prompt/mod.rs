@@ -1,6 +1,7 @@
 //! Interactive prompt: lines of a person, of a pipe, or requests of a program in; notices out.
 
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::args::{self, Context, ProtocolArgs};
@@ -183,7 +184,7 @@ fn try_start(
     if edited && config.listen.is_empty() && args.call().is_none() {
         app.greet();
     }
-    begin(&mut app, damage, startup);
+    begin(&mut app, config.inbox, damage, startup);
     let mut frontend = PromptFrontend {
         source,
         must_connect,
@@ -201,7 +202,13 @@ fn try_start(
 }
 
 /// Hands over what there is to handle before any input.
-fn begin(app: &mut App<ServedSink<Screen>>, damage: Option<String>, startup: Vec<Command>) {
+fn begin(
+    app: &mut App<ServedSink<Screen>>,
+    inbox: Option<PathBuf>,
+    damage: Option<String>,
+    startup: Vec<Command>,
+) {
+    app.receive_files_in(inbox);
     if let Some(damage) = damage {
         app.handle(Input::BookUnusable { why: damage });
     }

@@ -98,6 +98,24 @@ impl EntryList {
         (0..self.len()).filter_map(|number| self.get(number))
     }
 
+    /// Entries from one on: as many as take so many bytes in a manifest, and at least one.
+    #[must_use]
+    pub fn page(&self, first: u32, bytes: usize) -> Vec<ManifestEntry> {
+        let mut left = bytes;
+        let mut page = Vec::new();
+        for entry in (first..self.len()).filter_map(|number| self.get(number)) {
+            let (size, modified_ms) = (entry.stamp.size, entry.stamp.modified_ms());
+            let entry = ManifestEntry { kind: entry.kind, size, modified_ms, path: entry.path.to_vec() };
+            match left.checked_sub(entry.encoded_bytes()) {
+                Some(rest) => left = rest,
+                None if page.is_empty() => left = 0,
+                None => break,
+            }
+            page.push(entry);
+        }
+        page
+    }
+
     /// The bytes of all of them, for a hash.
     pub(super) fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let entries = self.starts.windows(2).map(|pair| match pair {

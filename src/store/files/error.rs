@@ -149,6 +149,12 @@ impl FileError {
     }
 }
 
+/// Whether what is there is of another kind than what was made.
+pub(super) fn is_other_kind(error: &io::Error) -> bool {
+    let other = [Errno::LOOP, Errno::NOTDIR, Errno::ISDIR, Errno::NXIO, Errno::MLINK];
+    other.iter().any(|other| error.raw_os_error() == Some(other.raw_os_error()))
+}
+
 /// Whether something else has the name that was wanted.
 pub(super) fn is_taken(error: Errno) -> bool {
     matches!(error, Errno::EXIST | Errno::NOTEMPTY | Errno::ISDIR | Errno::NOTDIR)

@@ -70,6 +70,10 @@ impl Layout {
         Ok(numbers)
     }
 
+    pub(super) fn entries(&self) -> &EntryList {
+        &self.entries
+    }
+
     pub(super) fn len(&self) -> u32 {
         self.entries.len()
     }

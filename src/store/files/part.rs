@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::destination::Destination;
 use super::entries::{Entry, EntryList, Stamp};
-use super::error::FileError;
+use super::error::{FileError, is_other_kind};
 use super::extent::hash_up_to;
 use super::layout::Layout;
 use super::leftovers::{part_name, remove_part, sweep};
@@ -420,6 +420,12 @@ impl Part {
         self.id
     }
 
+    /// Its entries.
+    #[must_use]
+    pub fn entries(&self) -> &EntryList {
+        self.layout.entries()
+    }
+
     /// The folder where it lands.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -579,12 +585,6 @@ fn identity_of(file: &File) -> io::Result<PartIdentity> {
     let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
     let made_ns = made.map_or(0, |made| u64::try_from(made.as_nanos()).unwrap_or(0));
     Ok(PartIdentity { inode: metadata.ino(), made_ns })
-}
-
-/// Whether what is there is of another kind than what was made.
-fn is_other_kind(error: &io::Error) -> bool {
-    let other = [Errno::LOOP, Errno::NOTDIR, Errno::ISDIR, Errno::NXIO, Errno::MLINK];
-    other.iter().any(|other| error.raw_os_error() == Some(other.raw_os_error()))
 }
 
 /// Bits that the user takes from new files. Where they cannot be read without being changed, which

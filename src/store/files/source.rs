@@ -132,19 +132,7 @@ impl Source {
     /// at least one.
     #[must_use]
     pub fn manifest(&self, first: u32, bytes: usize) -> Vec<ManifestEntry> {
-        let mut left = bytes;
-        let mut page = Vec::new();
-        for entry in (first..self.entries.len()).filter_map(|number| self.entries.get(number)) {
-            let (size, modified_ms) = (entry.stamp.size, entry.stamp.modified_ms());
-            let entry = ManifestEntry { kind: entry.kind, size, modified_ms, path: entry.path.to_vec() };
-            match left.checked_sub(entry.encoded_bytes()) {
-                Some(rest) => left = rest,
-                None if page.is_empty() => left = 0,
-                None => break,
-            }
-            page.push(entry);
-        }
-        page
+        self.entries.page(first, bytes)
     }
 
     pub(super) fn entries(&self) -> &EntryList {

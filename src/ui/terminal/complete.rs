@@ -91,7 +91,8 @@ impl Vocabulary {
             Completion::OneOf(words) => {
                 words.iter().filter(|word| word.starts_with(argument)).map(ToString::to_string).collect()
             }
-            Completion::Files => return path_candidates(line, pos),
+            Completion::CountedFiles if !argument.contains(' ') => Vec::new(),
+            Completion::Files | Completion::CountedFiles => return path_candidates(line, pos),
         };
         let pairs = words.into_iter().map(|word| Pair { display: word.clone(), replacement: word });
         (before.len() - argument.len(), pairs.collect())
