@@ -140,7 +140,10 @@ impl OwnerClient {
                 Ok(None) => return Ok(Err(net)),
                 // More callers wait than a process takes that goes on.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(silent(None)),
-                Err(error) => return Err(failed(error)),
+                Err(error) => {
+                    home.check()?;
+                    return Err(failed(error));
+                }
             };
             match client.greeting() {
                 Ok(hello) => return client.greeted(hello).map(Ok),

@@ -190,6 +190,8 @@ pub(crate) fn nobody(word: &str) -> String {
         format!("no peer in your book has the key {shown}")
     } else if Fingerprint::is_meant_by(word) {
         format!("{shown} is not a whole fingerprint; write SHA256: and 43 characters")
+    } else if word.is_empty() {
+        "the name of a peer is missing".to_owned()
     } else {
         format!("no peer is named {shown}")
     }

@@ -69,7 +69,7 @@ impl Said<'_> {
                 (format!("{argument} cannot be {value}: {}", why.unwrap_or_default()), help)
             }
             ErrorKind::TooManyValues => (format!("{argument} takes no value"), help),
-            ErrorKind::MissingRequiredArgument => (format!("{argument} is missing"), help),
+            ErrorKind::MissingRequiredArgument => (self.missing(), help),
             ErrorKind::ArgumentConflict => match self.words(ContextKind::PriorArg) {
                 other if other.is_empty() || other == argument => {
                     (format!("{argument} is given twice"), help)
@@ -83,6 +83,16 @@ impl Said<'_> {
                 (first.strip_prefix("error: ").unwrap_or(first).to_owned(), help)
             }
         }
+    }
+
+    /// What is missing. A group is not named where a smaller one in it is.
+    fn missing(&self) -> String {
+        let all = self.each(ContextKind::InvalidArg);
+        let has_part = |one: &String| all.iter().any(|other| other != one && one.ends_with(other));
+        let named: Vec<_> = all.iter().filter(|one| !has_part(one)).map(String::as_str).collect();
+        let verb = if named.len() == 1 { "is" } else { "are" };
+        // There is one value that is not the default.
+        format!("{} {verb} missing", named.join(", and ")).replace("--wire WIRE", "--wire oaep")
     }
 
     /// The command that shows every option.
@@ -107,12 +117,15 @@ impl Said<'_> {
 
     /// Words of the parser, without the brackets around names of values and around groups.
     fn words(&self, kind: ContextKind) -> String {
-        let words = match self.error.get(kind) {
+        self.each(kind).join(", ")
+    }
+
+    fn each(&self, kind: ContextKind) -> Vec<String> {
+        match self.error.get(kind) {
             Some(ContextValue::String(word)) => vec![plain(word)],
             Some(ContextValue::Strings(words)) => words.iter().map(|word| plain(word)).collect(),
             _ => Vec::new(),
-        };
-        words.join(", ")
+        }
     }
 }
 

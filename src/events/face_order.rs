@@ -6,8 +6,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::Id;
+use super::{Id, order_error};
 use crate::chat::{AddresseeMark, Echo, Leaves, LineStart, Message};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Direction, Exposure, HistoryEntry, HistoryRow};
@@ -192,15 +193,38 @@ impl Remembered {
     }
 }
 
-/// Reads such an order with its id; none, if the line is another order, or nothing.
-pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
+/// Fields that say which of these orders an object is.
+const ORDERS: [&str; 9] = ["face", "line", "shown", "failed", "retry", "remember", "ping", "wait", "key"];
+const HOW_TO_WRITE: &str = r#"write one of the orders in docs/EVENTS.md, such as {"face":"program"}"#;
+
+/// Reads such an order with its id, or why it is none; nothing, if the line is another order, or no
+/// object.
+pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, Result<FaceOrder, String>)> {
     // The library would take the fields from a list as well, in the order of the type.
     let is_object = line.trim_ascii_start().first() == Some(&b'{');
-    let object: Object = serde_json::from_slice(line).ok().filter(|_| is_object)?;
-    let id = object.id.clone();
+    match serde_json::from_slice::<Object>(line) {
+        Ok(object) if is_object => {
+            let id = object.id.clone();
+            order(object).transpose().map(|order| (id, order))
+        }
+        Ok(_) => None,
+        Err(error) => {
+            let object: Value = serde_json::from_slice(line).ok().filter(|_| is_object)?;
+            let is_order = ORDERS.iter().any(|name| object.get(name).is_some());
+            let why = || order_error::describe::<Object>(line, &error, HOW_TO_WRITE);
+            let id = object.get("id").and_then(|id| serde_json::from_value(id.clone()).ok());
+            is_order.then(|| (id, Err(why())))
+        }
+    }
+}
+
+/// Order of an object, if it is one of these.
+fn order(object: Object) -> Result<Option<FaceOrder>, String> {
     let order = match object {
         Object { face: Some(role), from, count, taker, leaves, past, folder, .. } => {
-            let from = from.map(|from| from.parse()).transpose().ok()?;
+            let key =
+                |from: String| from.parse().map_err(|_| order_error::not_valid("from", &Value::String(from)));
+            let from = from.map(key).transpose()?;
             let leaves = leaves.map_or(Leaves::Texts, |LeavesWord::Nothing| Leaves::Nothing);
             let taking = Taking { from, count, taker: taker.unwrap_or_default() };
             FaceOrder::Role { role, taking, leaves, past, folder }
@@ -216,13 +240,19 @@ pub(crate) fn read(line: &[u8]) -> Option<(Option<Id>, FaceOrder)> {
         Object { shown: Some(number), .. } => FaceOrder::Shown(number),
         Object { failed: Some(number), .. } => FaceOrder::Failed(number),
         Object { retry: Some(number), .. } => FaceOrder::Retry(number),
-        Object { remember: Some(remembered), .. } => FaceOrder::Remember(remembered.into_entry()?),
+        Object { remember: Some(remembered), .. } => {
+            let entry = remembered.into_entry();
+            FaceOrder::Remember(
+                entry
+                    .ok_or_else(|| "not an order: `remember` has no fingerprint, or no base64".to_owned())?,
+            )
+        }
         Object { ping: Some(Word::Owner), .. } => FaceOrder::Ping,
         Object { wait: Some(Wait::Connection), .. } => FaceOrder::WaitForConnection,
         Object { key: Some(Key::Interrupt), .. } => FaceOrder::Interrupt,
         Object { key: Some(Key::DropQuestion), .. } => FaceOrder::DropQuestion,
         Object { key: Some(Key::EndOfInput), .. } => FaceOrder::EndOfInput,
-        _ => return None,
+        _ => return Ok(None),
     };
-    Some((id, order))
+    Ok(Some(order))
 }

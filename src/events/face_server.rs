@@ -184,16 +184,16 @@ impl FaceServer {
             let at_once = if let LineEvent::Line(line) = &event { face_order::read(line) } else { None };
             match at_once {
                 // These do not wait for what was ordered before.
-                Some((id, FaceOrder::Ping)) => {
+                Some((id, Ok(FaceOrder::Ping))) => {
                     app.sink().tell(served.face, &OutputEvent::Reply { ok: true }, id.as_ref());
                 }
-                Some((_, FaceOrder::Shown(upto))) => {
+                Some((_, Ok(FaceOrder::Shown(upto)))) => {
                     for due in app.sink().shown_by(served.face, upto) {
                         app.shown(due);
                     }
                 }
-                Some((_, FaceOrder::Failed(number))) => app.sink().failed_by(served.face, number),
-                Some((_, FaceOrder::Retry(number))) => app.sink().retried_by(served.face, number),
+                Some((_, Ok(FaceOrder::Failed(number)))) => app.sink().failed_by(served.face, number),
+                Some((_, Ok(FaceOrder::Retry(number)))) => app.sink().retried_by(served.face, number),
                 _ => served.lines.push_back(event),
             }
         }
@@ -250,14 +250,17 @@ impl ServedFace {
             }
             let Some(event) = self.lines.pop_front() else { break };
             let order = if let LineEvent::Line(line) = &event { face_order::read(line) } else { None };
-            if app.sink().is_unknown(face) && !matches!(order, Some((_, FaceOrder::Role { .. }))) {
+            if app.sink().is_unknown(face) && !matches!(order, Some((_, Ok(FaceOrder::Role { .. })))) {
                 // Only a receiver can be refused.
                 let _ = app.sink().set_role(face, FaceRole::Program, Taking::default());
                 app.refresh_faces();
             }
             match event {
                 LineEvent::Line(line) => match order {
-                    Some((id, order)) => self.obey(app, id, order),
+                    Some((id, Ok(order))) => self.obey(app, id, order),
+                    Some((id, Err(what))) => {
+                        FaceTaker { app: &mut *app, face }.answer(id, Input::LineRefused { what });
+                    }
                     None => self.input.take_line(&mut FaceTaker { app: &mut *app, face }, &line),
                 },
                 LineEvent::TooLong { bytes } => {
@@ -322,7 +325,7 @@ impl ServedFace {
         let held = self.input.take_held().map(|(id, request)| (id, request.into_text()));
         let waiting = self.lines.drain(..).filter_map(|event| match event {
             LineEvent::Line(line) => Some(match face_order::read(&line) {
-                Some((id, FaceOrder::Line { text, .. })) => (id, Some(text)),
+                Some((id, Ok(FaceOrder::Line { text, .. }))) => (id, Some(text)),
                 Some((id, _)) => (id, None),
                 None => {
                     let (id, request) = json_request::read(&line);

@@ -3,11 +3,10 @@
 
 use serde::Deserialize;
 
-use super::Id;
+use super::{Id, order_error};
 use crate::chat::Input;
 use crate::chat::command::{self, Command};
 use crate::limits;
-use crate::text::safe::SafeText;
 
 /// Text to send, or command to carry out.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,7 +86,8 @@ pub(crate) fn read(line: &[u8]) -> (Option<Id>, Result<Request, String>) {
 }
 
 fn request(line: &[u8]) -> Result<Request, String> {
-    let object: Object = serde_json::from_slice(line).map_err(|error| not_understood(&error))?;
+    let object: Object = serde_json::from_slice(line)
+        .map_err(|error| order_error::describe::<Object>(line, &error, HOW_TO_WRITE))?;
     match object {
         Object { say: Some(_), to: None, expire: Some(_), .. } => {
             Err("a text that expires needs a peer to go to".to_owned())
@@ -134,12 +134,4 @@ fn request(line: &[u8]) -> Result<Request, String> {
         }
         _ => Err(HOW_TO_WRITE.to_owned()),
     }
-}
-
-/// Error of the library with its column; it names the line as well, which here is always 1.
-fn not_understood(error: &serde_json::Error) -> String {
-    let words = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let what = SafeText::line(words.strip_suffix(&place).unwrap_or(&words)).to_string();
-    format!("not an order: {what}, at column {}", error.column())
 }

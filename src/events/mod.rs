@@ -9,6 +9,7 @@ pub(crate) mod from_notice;
 pub(crate) mod json_client;
 pub(crate) mod json_request;
 pub(crate) mod kinds;
+mod order_error;
 mod receiver;
 mod remote_face;
 pub(crate) mod served_sink;

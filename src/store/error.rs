@@ -67,7 +67,7 @@ pub enum StoreError {
         limit: u64,
     },
     /// Its bytes are no text.
-    #[error("{} is {why}{}", .path.display(), match .why { DecodeError::Utf16 => "", DecodeError::NotUtf8 { .. } => "; move it away" })]
+    #[error("{} is {why}{}", .path.display(), match .why { DecodeError::Utf16 => String::new(), DecodeError::NotUtf8 { line } => format!(" in line {line}; repair or move it") })]
     NotText {
         /// The file.
         path: PathBuf,

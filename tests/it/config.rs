@@ -101,7 +101,7 @@ fn a_file_that_cannot_be_used_says_why() {
     refused(check, &[], 3, "config.toml is open to others (0666); chmod 600");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(folder.path(), b"name = \"\xff\"").unwrap();
-    refused(check, &[], 3, "config.toml is not UTF-8 text");
+    refused(check, &[], 3, "config.toml is not UTF-8 text in line 1; repair or move it");
     fs::write(folder.path(), "#".repeat(70_000)).unwrap();
     refused(check, &[], 3, "config.toml is too large");
     // A prompt does not go on with half of what it was told.

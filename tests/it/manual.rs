@@ -202,6 +202,8 @@ fn a_mistaken_command_line_is_answered_as_any_other_error_with_what_to_write() {
         "pipe --connect x --pin x",
         "peers trust bob x",
         "peers add bob x",
+        "--one-way",
+        "--one-way --connect bob",
         "send x --wire foo",
         "ask x --wire foo",
         "recv --listen 0 --wire foo",

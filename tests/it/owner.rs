@@ -102,6 +102,48 @@ fn a_face_gets_nothing_before_its_first_order_and_each_message_once() {
 }
 
 #[test]
+fn an_order_with_a_wrong_value_names_it_and_what_to_write() {
+    let (home, _owner, _bob, _carol) = owner_and_two();
+    let mut face = Caller::of(&home);
+    for (field, value, advice) in [
+        ("face", json!("bogus"), r#"write "program", "prompt", "sender", "asker" or "receiver""#),
+        ("key", json!("bogus"), r#"write "interrupt", "drop_question" or "end_of_input""#),
+        ("ping", json!("x"), r#"write "owner""#),
+        ("shown", json!(-1), "write a whole number"),
+        ("say", json!(null), "write {\"say\":TEXT}"),
+    ] {
+        face.orders(&json!({ "id": 1, field: value }));
+        let told = face.sees(&json!({ "id": 1, "event": "warning", "kind": "input" }));
+        let message = told["message"].as_str().unwrap();
+        let named = value.is_null() || message.contains(&format!("`{field}` cannot be {value}: "));
+        assert!(named && message.contains(advice), "{message}");
+        face.sees(&json!({ "id": 1, "event": "reply", "ok": false }));
+    }
+    for (order, why) in [
+        (
+            json!({ "id": 2, "face": "receiver", "from": "bob" }),
+            "`from` cannot be \"bob\": write a whole fingerprint",
+        ),
+        (json!({ "id": 2, "face": "program", "say": "x" }), "`say` belongs to another order"),
+        (json!({ "id": 2, "say": "x", "to": "" }), "the name of a peer is missing"),
+    ] {
+        face.orders(&order);
+        let told = face.sees(&json!({ "id": 2, "event": "warning" }));
+        assert!(told["message"].as_str().unwrap().contains(why), "{told}");
+        face.sees(&json!({ "id": 2, "event": "reply", "ok": false }));
+    }
+    for (line, why) in [
+        ("7", "a number, not an object"),
+        (r#"{"say":"\u12"#, "has no end"),
+        (r#"{"say":"\uzz"}"#, "not JSON at column"),
+    ] {
+        writeln!(face.lines.get_mut(), "{line}").unwrap();
+        let told = face.sees(&json!({ "event": "warning" }));
+        assert!(told["message"].as_str().unwrap().contains(why), "{told}");
+    }
+}
+
+#[test]
 fn each_face_has_an_addressee_of_its_own_and_what_it_says_goes_to_that_one_alone() {
     let (home, mut owner, bob, carol) = owner_and_two();
     assert_eq!(mode(home.path().join("socket")), 0o600);

@@ -113,7 +113,7 @@ fn what_is_no_order_does_nothing_and_says_why() {
         (r#"{"id":5,"command":"conect","arguments":[]}"#, "did you mean :connect?"),
         (r#"{"id":6,"command":"listen","arguments":["0 --known"]}"#, "0 --known is not a host name"),
         (r#"{"id":7,"command":"all","arguments":["a","b"]}"#, "write :all TEXT"),
-        (r#"{"id":8,"say":7}"#, "invalid type: integer `7`, expected a string"),
+        (r#"{"id":8,"say":7}"#, "`say` cannot be 7: write a text in quotes"),
         (r#"{"id":9,"command":"edit"}"#, "edit"),
     ];
     for (line, _) in &lines {
@@ -163,7 +163,7 @@ fn what_is_no_order_does_nothing_and_says_why() {
     let list = r#"not an order: a list, not an object; write {"say":TEXT}"#;
     assert_eq!(messages.iter().filter(|message| message.contains(list)).count(), 3, "{messages:#?}");
     assert!(messages[0].starts_with("line 10: not an order: "), "{messages:#?}");
-    assert!(messages[3].contains("an id is a text or a whole number, at column "), "{messages:#?}");
+    assert!(messages[3].contains("`id` cannot be 1.5: write a text or a whole number"), "{messages:#?}");
     assert!(messages[8].contains("column"), "{messages:#?}");
     assert!(messages[9].contains("bytes is too long"), "{messages:#?}");
 }
