@@ -43,10 +43,26 @@ pub(crate) struct OutgoingFile {
     pub(crate) identity: [u8; 32],
     /// Connection and first entry of the last part of the manifest that the peer has asked for.
     pub(crate) listed: Option<(ConnId, u32)>,
+    /// Answer to that.
+    pub(crate) list: ListAnswer,
     /// What of it was hashed: it is not hashed again.
     pub(crate) hashed: Hashed,
     /// Reading of the source that is under way; the answers of earlier ones are of no use.
     pub(crate) reading: u32,
+}
+
+/// Answer to a `List` of the peer. One is read at a time, and the next once the kernel has taken the
+/// one before: a peer that asks and does not read costs no more than that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ListAnswer {
+    /// It was sent, or nothing was asked for.
+    Given,
+    /// It waits for the kernel.
+    Waiting,
+    /// It is being read, and the peer has asked for nothing else since.
+    Reading,
+    /// Another one is being read.
+    ReadingAnother,
 }
 
 /// What a peer offers.
@@ -95,6 +111,10 @@ impl Transfers {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TransferNumber, &Transfer)> {
         self.by_number.iter().map(|(number, transfer)| (*number, transfer))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (TransferNumber, &mut Transfer)> {
+        self.by_number.iter_mut().map(|(number, transfer)| (*number, transfer))
     }
 
     pub(crate) fn remove(&mut self, number: TransferNumber) -> Option<Transfer> {
@@ -202,7 +222,15 @@ impl Transfer {
         let (decision, part) = match state {
             TransferState::Outgoing { path, identity, hashed } => {
                 let transfer = Outgoing::new(offer);
-                let file = OutgoingFile { transfer, path, identity, listed: None, hashed, reading: 0 };
+                let file = OutgoingFile {
+                    transfer,
+                    path,
+                    identity,
+                    listed: None,
+                    list: ListAnswer::Given,
+                    hashed,
+                    reading: 0,
+                };
                 let side = TransferSide::Outgoing(file);
                 return Self { peer, name, active, conn: None, side };
             }

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use rsachat::wire::{Record, TransferRecord};
 use rustix::process::Signal;
 
+use crate::support::hostile_peer::HostilePeer;
 use crate::support::{Home, PATIENCE, Process, eventually};
 
 /// Bytes that are not received before somebody is killed: the receiver has 8 MiB at a time.
@@ -101,6 +103,49 @@ fn a_folder_of_thousands_of_files_is_listed_before_it_is_accepted_and_arrives_wh
     takes.types(":accept 1");
     sends.sees("민지 has 사진");
     assert_eq!(fs::read_dir(to.join("사진")).unwrap().count(), FILES);
+}
+
+#[test]
+fn a_peer_that_asks_for_lists_and_never_reads_costs_bounded_memory() {
+    let outside = tempfile::tempdir().unwrap();
+    let from = outside.path().join("photos");
+    fs::create_dir(&from).unwrap();
+    for number in 0..FILES {
+        fs::write(from.join(format!("{}-{number:04}.jpg", "x".repeat(200))), []).unwrap();
+    }
+    let (mut minji, at) = Process::listening("민지");
+    let mut eve = HostilePeer::calls_taking_files(&at, "test-3.pem", "eve");
+    minji.sees("eve joined");
+    minji.types(":to eve");
+    minji.sees("plain text now goes to eve");
+    minji.types(&format!(":send {}", from.display()));
+    minji.sees("offered photos/");
+    let id = loop {
+        if let Record::Transfer(TransferRecord::Offer(offer)) = eve.receives() {
+            break offer.id;
+        }
+    };
+    let before = minji.memory_kib("VmHWM:");
+    for first in 1..1_000 {
+        eve.sends(&Record::Transfer(TransferRecord::List { id, first }));
+    }
+    eve.says("I have asked");
+    minji.sees("eve: I have asked");
+    // It is looked at behind everything that eve has asked for.
+    let other = outside.path().join("other.txt");
+    fs::write(&other, "x").unwrap();
+    minji.types(&format!(":send {}", other.display()));
+    minji.sees("offered other.txt");
+    // What the kernel holds is not ours; each answer is a quarter of a mebibyte.
+    let more = minji.memory_kib("VmHWM:") - before;
+    assert!(more < 24 << 10, "{more} KiB more");
+    // Whoever reads gets the answer to the last one.
+    let last = loop {
+        if let Record::Transfer(TransferRecord::Manifest { first: 999, entries, .. }) = eve.receives() {
+            break entries;
+        }
+    };
+    assert!(!last.is_empty());
 }
 
 /// A prompt on a home that is served, which was started in a folder.

@@ -13,6 +13,9 @@ use rsachat::wire::{
 use super::wire::call_from;
 use super::{PATIENCE, read};
 
+/// Option of `Confirm`: files can be sent.
+const TAKES_FILES: u32 = 1 << 1;
+
 pub struct HostilePeer {
     pub stream: TcpStream,
     split: Split,
@@ -36,6 +39,16 @@ impl HostilePeer {
         peer
     }
 
+    /// Calls a listener and says that it takes files.
+    pub fn calls_taking_files(at: &str, key: &str, name: &str) -> Self {
+        let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
+        let call = Self::tries_to_call(at, &identity, name, (Purpose::Chat, TAKES_FILES), 77);
+        let (mut peer, confirm) = call.expect("the listener answers");
+        peer.stream.write_all(&confirm).unwrap();
+        assert!(matches!(peer.receives(), Record::Confirm(_)));
+        peer
+    }
+
     /// The same, but its `Confirm` record is kept back: its key is not proved, nor judged.
     pub fn calls_unconfirmed(
         at: &str,
@@ -44,12 +57,12 @@ impl HostilePeer {
         purpose: Purpose,
         source: usize,
     ) -> (Self, Vec<u8>) {
-        Self::tries_to_call(at, identity, name, purpose, source).expect("the listener answers")
+        Self::tries_to_call(at, identity, name, (purpose, 0), source).expect("the listener answers")
     }
 
     /// The same with `Confirm`, unless the listener hangs up before it has sent its own.
     pub fn joins(at: &str, identity: &Identity, name: &str, purpose: Purpose, source: usize) -> Option<Self> {
-        let (mut peer, confirm) = Self::tries_to_call(at, identity, name, purpose, source)?;
+        let (mut peer, confirm) = Self::tries_to_call(at, identity, name, (purpose, 0), source)?;
         peer.stream.write_all(&confirm).ok()?;
         matches!(peer.receives_in_time(), Some(Record::Confirm(_))).then_some(peer)
     }
@@ -58,7 +71,7 @@ impl HostilePeer {
         at: &str,
         identity: &Identity,
         name: &str,
-        purpose: Purpose,
+        (purpose, options): (Purpose, u32),
         source: usize,
     ) -> Option<(Self, Vec<u8>)> {
         let mut stream = call_from(source, at.parse::<SocketAddr>().unwrap());
@@ -80,7 +93,7 @@ impl HostilePeer {
         let message = try_next_frame(&mut stream, &mut frames)?.1;
         let (ciphertext, state) = state.read_message_4(&message).ok()?;
         let split = state.finish(identity.decapsulate(&ciphertext)).unwrap();
-        Some(Self::with_confirm(stream, split, frames, name, purpose))
+        Some(Self::with_confirm(stream, split, frames, name, (purpose, options)))
     }
 
     /// Answers the next caller with a test key. Its `Confirm` record, the last of the handshake, is
@@ -116,7 +129,7 @@ impl HostilePeer {
         let key = PublicKey::from_blob(&blob).unwrap();
         let (message, split) = state.write_message_4(encapsulate(&key, &seed("message 4")));
         stream.write_all(&framed(&message)).unwrap();
-        let (mut peer, confirm) = Self::with_confirm(stream, split, frames, name, purpose);
+        let (mut peer, confirm) = Self::with_confirm(stream, split, frames, name, (purpose, 0));
         assert!(matches!(peer.receives(), Record::Confirm(_)));
         Some((peer, confirm))
     }
@@ -127,7 +140,7 @@ impl HostilePeer {
         split: Split,
         frames: Frames,
         name: &str,
-        purpose: Purpose,
+        (purpose, options): (Purpose, u32),
     ) -> (Self, Vec<u8>) {
         let padding = match purpose {
             Purpose::Chat => Padding::Chat,
@@ -135,7 +148,7 @@ impl HostilePeer {
         };
         let transcript = *split.transcript.as_bytes();
         let mut peer = Self { stream, split, frames, padding, texts: 0 };
-        let confirm = peer.sealed(&Record::Confirm(Confirm { transcript, options: 0, name: name.into() }));
+        let confirm = peer.sealed(&Record::Confirm(Confirm { transcript, options, name: name.into() }));
         (peer, confirm)
     }
 

@@ -5,7 +5,7 @@ use crate::chat::file_io::{FileRequest, OfferedSource, TransferNumber};
 use crate::chat::io::Effect;
 use crate::chat::kept::{AfterCommit, TransferStep};
 use crate::chat::notice::{FileInfo, FileWarning, Info, OfferTime, OfferedFiles, Warning};
-use crate::chat::transfers::{OutgoingFile, Transfer, TransferSide};
+use crate::chat::transfers::{ListAnswer, OutgoingFile, Transfer, TransferSide};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
 use crate::delivery::Hashed;
@@ -74,7 +74,15 @@ impl Chat {
         }
         let (transfer, hashed) = (Outgoing::new(offer), Hashed::default());
         let (path, identity) = (source.path, source.identity);
-        let file = OutgoingFile { transfer, path, identity, listed: None, hashed, reading: 0 };
+        let file = OutgoingFile {
+            transfer,
+            path,
+            identity,
+            listed: None,
+            list: ListAnswer::Given,
+            hashed,
+            reading: 0,
+        };
         let (active, side) = (self.now.unix, TransferSide::Outgoing(file));
         self.transfers.insert(number, Transfer { peer, name, active, conn: None, side });
         self.keep_transfer(number);
@@ -121,19 +129,20 @@ impl Chat {
     }
 
     pub(super) fn handle_list(&mut self, conn: ConnId, peer: Fingerprint, id: TransferId, first: u32) {
-        if let Some(number) = self.transfers.outgoing(peer, id)
-            && let Some(transfer) = self.transfers.get_mut(number)
-            && let TransferSide::Outgoing(file) = &mut transfer.side
-        {
-            let before = file.listed.replace((conn, first));
-            if before.is_some_and(|(on, last)| on == conn && first <= last) {
-                self.note_idle(conn);
-            }
-            let request = FileRequest::ReadManifest { number, first, parts: MANIFEST_PARTS };
-            return self.effects.push(Effect::File(request));
+        let number = self.transfers.outgoing(peer, id);
+        let Some(file) = number.and_then(|number| self.outgoing_file(number)) else {
+            self.send_transfer(conn, TransferRecord::Cancel { id, reason: CancelReason::User });
+            return self.note_idle(conn);
+        };
+        let before = file.listed.replace((conn, first));
+        file.list = match file.list {
+            ListAnswer::Given | ListAnswer::Waiting => ListAnswer::Waiting,
+            ListAnswer::Reading | ListAnswer::ReadingAnother => ListAnswer::ReadingAnother,
+        };
+        if before.is_some_and(|(on, last)| on == conn && first <= last) {
+            self.note_idle(conn);
         }
-        self.send_transfer(conn, TransferRecord::Cancel { id, reason: CancelReason::User });
-        self.note_idle(conn);
+        self.answer_lists(conn);
     }
 
     /// Takes parts of a manifest of ours that were asked for.
@@ -143,14 +152,49 @@ impl Chat {
         parts: Result<Vec<TransferRecord>, String>,
     ) {
         let Some(peer) = self.transfers.get(number).map(|transfer| transfer.peer) else { return };
-        match (parts, self.conn_for_files(peer)) {
+        let conn = self.conn_for_files(peer);
+        let Some(file) = self.outgoing_file(number) else { return };
+        let is_wanted = file.list == ListAnswer::Reading && file.listed.map(|(on, _)| on) == conn;
+        file.list = match file.list {
+            ListAnswer::ReadingAnother => ListAnswer::Waiting,
+            ListAnswer::Reading | ListAnswer::Waiting | ListAnswer::Given => ListAnswer::Given,
+        };
+        match (parts, conn) {
             (Ok(parts), Some(conn)) => {
-                for part in parts {
+                for part in parts.into_iter().filter(|_| is_wanted) {
                     self.send_transfer(conn, part);
                 }
+                self.answer_lists(conn);
             }
             (Ok(_), None) => {}
             (Err(why), _) => self.fail_source(number, why),
+        }
+    }
+
+    /// Has what the peer of a connection has asked for read, if the kernel has taken what was sent.
+    fn answer_lists(&mut self, conn: ConnId) {
+        let is_drained =
+            |chat: &Self| chat.conversations.get(conn).is_some_and(|one| one.session.is_drained());
+        if !is_drained(self) {
+            return;
+        }
+        for (number, transfer) in self.transfers.iter_mut() {
+            if let TransferSide::Outgoing(file) = &mut transfer.side
+                && file.list == ListAnswer::Waiting
+                && let Some((on, first)) = file.listed
+                && on == conn
+            {
+                file.list = ListAnswer::Reading;
+                let request = FileRequest::ReadManifest { number, first, parts: MANIFEST_PARTS };
+                self.effects.push(Effect::File(request));
+            }
+        }
+    }
+
+    fn outgoing_file(&mut self, number: TransferNumber) -> Option<&mut OutgoingFile> {
+        match &mut self.transfers.get_mut(number)?.side {
+            TransferSide::Outgoing(file) => Some(file),
+            TransferSide::Incoming(_) => None,
         }
     }
 
@@ -207,6 +251,7 @@ impl Chat {
     /// Reads on, and sends what was read as long as the socket takes it: a text that is typed
     /// meanwhile waits for one turn of these at most.
     pub(crate) fn pump_files(&mut self, conn: ConnId) {
+        self.answer_lists(conn);
         for number in self.transfers.on(conn) {
             let Some(transfer) = self.transfers.get_mut(number) else { continue };
             let TransferSide::Outgoing(file) = &mut transfer.side else { continue };
