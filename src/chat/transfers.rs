@@ -51,8 +51,8 @@ pub(crate) struct OutgoingFile {
     pub(crate) reading: u32,
 }
 
-/// Answer to a `List` of the peer. One is read at a time, and the next once the kernel has taken the
-/// one before: a peer that asks and does not read costs no more than that.
+/// Answer to a `List` of the peer. One is read at a time, and the next once the kernel has taken
+/// the one before: a peer that asks and does not read costs no more than that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ListAnswer {
     /// It was sent, or nothing was asked for.

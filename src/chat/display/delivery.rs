@@ -32,7 +32,9 @@ impl DeliveryInfo {
                     if *count == 1 { "sending 1 line".to_owned() } else { format!("sending {count} lines") };
                 (AnyRows, format!("{name} is back; {lines}"))
             }
-            Self::LeftWaiting { waiting, delivered } => (AnyRows, left_waiting(waiting, *delivered)),
+            Self::LeftWaiting { waiting, delivered } => {
+                (AnyRows, left_waiting(waiting, *delivered, NEXT_SENDS))
+            }
             Self::NotChosen { name } => {
                 (AnyRows, format!("{name} has not chosen you yet: your lines are kept here only"))
             }
@@ -120,8 +122,12 @@ impl fmt::Display for Numbers {
 /// Receivers that are named where lines wait for more.
 const RECEIVERS_NAMED: usize = 3;
 
-/// Of lines that wait as the program ends.
-pub(crate) fn left_waiting(waiting: &[(String, usize)], delivered: usize) -> String {
+/// What sends lines that wait: nothing runs that could, or the owner of the home goes on.
+pub(crate) const NEXT_SENDS: &str = "the next prompt or rsachat serve sends";
+pub(crate) const OWNER_SENDS: &str = "the rsachat that serves this home sends";
+
+/// Of lines that wait as a front end ends, and what sends them.
+pub(crate) fn left_waiting(waiting: &[(String, usize)], delivered: usize, sends: &str) -> String {
     let all: usize = waiting.iter().map(|(_, count)| count).sum();
     let [lines_wait, them] = if all == 1 { ["line waits", "it"] } else { ["lines wait", "them"] };
     let (named, others) = waiting.split_at(waiting.len().min(RECEIVERS_NAMED));
@@ -150,7 +156,7 @@ pub(crate) fn left_waiting(waiting: &[(String, usize)], delivered: usize) -> Str
         _ => ", rsachat send --flush calls at once".to_owned(),
     };
     format!(
-        "{all} {lines_wait} for {for_whom}{of_delivered}; the next prompt or rsachat serve sends {them} when you \
+        "{all} {lines_wait} for {for_whom}{of_delivered}; {sends} {them} when you \
          are connected{flush}"
     )
 }
@@ -304,7 +310,7 @@ mod tests {
     fn what_waits_at_the_end_is_counted_for_each_receiver_and_says_what_sends_it() {
         let said_with = |waiting: &[(&str, usize)], delivered| {
             let waiting: Vec<_> = waiting.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-            left_waiting(&waiting, delivered)
+            left_waiting(&waiting, delivered, NEXT_SENDS)
         };
         let said = |waiting: &[_]| said_with(waiting, 0);
         let one = said(&[("민지", 1)]);
