@@ -37,6 +37,7 @@ mod stranger_rows;
 mod transfers;
 mod trust_policy;
 mod types;
+mod waiting_queries;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;

@@ -12,7 +12,6 @@ use super::kept::KeptMessages;
 use super::notice::{Message, author};
 use super::types::{Audience, NoReply, Origin, PeerId, TrustLevel};
 use crate::crypto::Fingerprint;
-use crate::delivery::MessageState;
 use crate::ids::{ConnId, FaceId};
 use crate::limits;
 use crate::peers::book::Book;
@@ -500,54 +499,6 @@ impl Chat {
     #[must_use]
     pub fn lost_lines_of(&self, face: FaceId) -> u64 {
         self.conversations.face_of(face).lost_lines
-    }
-
-    /// Number of our messages that wait for a peer, up to one of them.
-    #[must_use]
-    pub fn waiting_to(&self, peer: Fingerprint, upto: u64) -> usize {
-        self.kept.as_ref().map_or(0, |kept| kept.ledger.waiting_upto(peer, upto))
-    }
-
-    /// Numbers of the messages of ours that wait for a peer, if messages are kept.
-    #[must_use]
-    pub fn numbers_waiting_to(&self, peer: Fingerprint) -> Vec<u64> {
-        let kept = self.kept.as_ref().into_iter();
-        kept.flat_map(|kept| kept.ledger.waiting(peer)).map(|message| message.seq).collect()
-    }
-
-    /// Number of those messages whose time passed in this session, of those that count.
-    #[must_use]
-    pub fn expired_to(&self, peer: Fingerprint, counted: &[u64]) -> usize {
-        let expired = self.kept.iter().flat_map(|kept| &kept.expired);
-        expired.filter(|(to, number)| *to == peer && counted.contains(number)).count()
-    }
-
-    /// Number that the next message of ours to a peer gets.
-    #[must_use]
-    pub fn next_number_to(&self, peer: Fingerprint) -> u64 {
-        self.kept.as_ref().map_or(1, |kept| kept.ledger.next_number(peer))
-    }
-
-    /// Highest numbers of ours that a peer has on disk and has shown, while it is connected.
-    #[must_use]
-    pub fn progress_with(&self, peer: Fingerprint) -> Option<(u64, u64)> {
-        self.conversations.open_with(PeerId::Key(peer))?;
-        self.kept.as_ref()?.ledger.progress(peer)
-    }
-
-    /// Number of those messages that are on the disk of the peer.
-    #[must_use]
-    pub fn delivered_to(&self, peer: Fingerprint) -> usize {
-        let kept = self.kept.as_ref().into_iter();
-        let waiting = kept.flat_map(|kept| kept.ledger.waiting(peer));
-        waiting.filter(|message| message.state == MessageState::Delivered).count()
-    }
-
-    /// The peers that messages of ours wait for.
-    #[must_use]
-    pub fn peers_waited_for(&self) -> Vec<Fingerprint> {
-        let kept = self.kept.iter();
-        kept.flat_map(|kept| kept.ledger.peers_waited_for()).collect()
     }
 
     /// Our own fingerprint, once there is a key.

@@ -214,6 +214,14 @@ impl Transfers {
     }
 }
 
+impl OutgoingFile {
+    /// One that was not accepted yet on this connection.
+    pub(crate) fn new(offer: Offer, path: String, identity: [u8; 32], hashed: Hashed) -> Self {
+        let transfer = Outgoing::new(offer);
+        Self { transfer, path, identity, listed: None, list: ListAnswer::Given, hashed, reading: 0 }
+    }
+}
+
 impl Transfer {
     /// One that was kept.
     pub(crate) fn of_row(peer: Fingerprint, row: TransferRow) -> Self {
@@ -221,17 +229,7 @@ impl Transfer {
         let name = FileName::of_peer(&offer.name);
         let (decision, part) = match state {
             TransferState::Outgoing { path, identity, hashed } => {
-                let transfer = Outgoing::new(offer);
-                let file = OutgoingFile {
-                    transfer,
-                    path,
-                    identity,
-                    listed: None,
-                    list: ListAnswer::Given,
-                    hashed,
-                    reading: 0,
-                };
-                let side = TransferSide::Outgoing(file);
+                let side = TransferSide::Outgoing(OutgoingFile::new(offer, path, identity, hashed));
                 return Self { peer, name, active, conn: None, side };
             }
             TransferState::Open { part } => (Decision::Open, part),

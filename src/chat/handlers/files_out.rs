@@ -12,7 +12,7 @@ use crate::delivery::Hashed;
 use crate::ids::ConnId;
 use crate::limits::MANIFEST_PARTS;
 use crate::session::AnySession;
-use crate::transfer::{FileName, Outgoing};
+use crate::transfer::FileName;
 use crate::wire::{CancelReason, Position, TransferId, TransferRecord};
 
 impl Chat {
@@ -72,17 +72,7 @@ impl Chat {
             let (file, skipped) = (name.clone(), source.skipped);
             self.effects.warn(Warning::File(FileWarning::Skipped { file, skipped }));
         }
-        let (transfer, hashed) = (Outgoing::new(offer), Hashed::default());
-        let (path, identity) = (source.path, source.identity);
-        let file = OutgoingFile {
-            transfer,
-            path,
-            identity,
-            listed: None,
-            list: ListAnswer::Given,
-            hashed,
-            reading: 0,
-        };
+        let file = OutgoingFile::new(offer, source.path, source.identity, Hashed::default());
         let (active, side) = (self.now.unix, TransferSide::Outgoing(file));
         self.transfers.insert(number, Transfer { peer, name, active, conn: None, side });
         self.keep_transfer(number);
