@@ -25,13 +25,15 @@ use support::{PATIENCE, eventually, heed_interrupts};
 /// itself would come in that time.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Runs a test while no other runs, and until every descriptor that it opened is closed.
+/// Runs a test while no other runs, and until every descriptor that it opened is closed. A thread
+/// of the next test may be starting, and the allocator of the system opens a file then: the first
+/// count may be one too high, and any count may be for a moment.
 fn alone(test: impl FnOnce()) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap();
     let before = open_descriptors();
     test();
-    eventually("its descriptors are closed", PATIENCE, || open_descriptors() == before);
+    eventually("its descriptors are closed", PATIENCE, || open_descriptors() <= before);
 }
 
 fn open_descriptors() -> usize {
@@ -141,7 +143,8 @@ fn five_thousand_calls_that_say_nothing_leave_nothing_behind() {
             }
             net.wait(Some(Instant::now() + Duration::from_millis(20)), &mut events).unwrap();
         }
-        assert_eq!((net.links(), open_descriptors()), (0, before));
+        assert_eq!(net.links(), 0);
+        eventually("all descriptors are closed", PATIENCE, || open_descriptors() <= before);
     });
 }
 
