@@ -61,14 +61,15 @@ use types::ChangeReply;
 use types::Rivals;
 
 use crate::crypto::Fingerprint;
-use crate::ids::{DialId, FaceId, ListenerId};
+use crate::delivery::HistoryEntry;
+use crate::ids::{ConnId, DialId, FaceId, ListenerId};
 use crate::peers::address::{BoundAddresses, Target};
 use crate::peers::book::Book;
 use crate::peers::met::MetPeers;
 use crate::peers::name::Name;
 use crate::session::AnySession;
 use crate::time::{MonoMs, Now, UnixMs};
-use crate::wire::{FileTransfer, Lifetime, Purpose};
+use crate::wire::{Count, FileTransfer, Lifetime, Purpose};
 
 pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
 pub use backoff::Backoff;
@@ -145,6 +146,9 @@ pub struct Chat {
     history_days: Option<u32>,
     /// Messages that are kept on disk until the other side has them, where there is a store.
     kept: Option<KeptMessages>,
+    /// Messages for the history that are not known to be shown, with the receipt of each, where
+    /// there is no store.
+    unshown: BTreeMap<ConnId, VecDeque<(Count, HistoryEntry)>>,
     audience: Audience,
     /// Why nothing is kept, where that is not for want of a key.
     unopened_store: Option<UnopenedStore>,
@@ -262,6 +266,7 @@ impl Chat {
             history_policy: HistoryPolicy::default(),
             history_days: None,
             kept: None,
+            unshown: BTreeMap::new(),
             audience: Audience::default(),
             unopened_store: None,
             last_seen: BTreeMap::new(),
@@ -464,7 +469,7 @@ impl Chat {
             Input::LineTooLong { bytes } => self.refuse_line(Warning::LineTooLong { bytes }),
             Input::LineNotText { row } => self.refuse_line(Warning::LineNotText { row }),
             Input::Undeliverable { to, texts } => self.refuse_undeliverable(to, &texts),
-            Input::Dismiss { conn, reason } => self.with_session(conn, |session| session.close(reason)),
+            Input::Dismiss { conn, reason } => self.dismiss(conn, reason),
             Input::Cancel => self.cancel(),
             Input::ExitRequest(request) => self.begin_shutdown(request),
             Input::Listening { listener, at, dial } => self.handle_listening(listener, at, dial),

@@ -240,6 +240,34 @@ fn what_send_and_ask_exchange_is_kept_with_an_owner_of_the_home_and_without_one(
 }
 
 #[test]
+fn what_recv_acknowledges_is_kept_and_what_its_command_refuses_is_not() {
+    let home = Home::of("민지");
+    let config = home.private("config.toml", KEEP);
+    let junho = Home::of("준호");
+    home.answer(&["peers", "add", "준호", &junho.fingerprint()]);
+    let args = ["--config", config.to_str().unwrap(), "recv", "--listen", "127.0.0.1:0"];
+    let command = ["--exec", "read text; test \"$text\" != no"];
+    for more in [&[][..], &command] {
+        let mut recv = home.run(&[&args, more].concat(), Stdio::null());
+        let at = recv.listens_at();
+        for (text, code) in [("yes", 0), ("no", i32::from(!more.is_empty()))] {
+            let mut send = junho.run(&["send", &at, "--accept-new", "-m", text], Stdio::null());
+            assert_eq!(send.ends(), code, "{text}: {}", send.complaints());
+        }
+        // A caller that was never chosen.
+        let stranger = Home::of("carol");
+        let mut send = stranger.run(&["send", &at, "--accept-new", "-m", "who"], Stdio::null());
+        assert_ne!(send.ends(), 0);
+        recv.signal(Signal::TERM);
+        recv.ends();
+        assert!(!recv.complaints().contains("history"), "{}", recv.complaints());
+    }
+    let rows = says(&home, &["export"], 0);
+    let texts: Vec<_> = rows.lines().map(|row| row.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(texts, ["yes", "no", "yes"]);
+}
+
+#[test]
 fn what_is_sent_again_is_in_the_history_once() {
     let home = Home::of("민지");
     let (mut first, at) = Process::listening("준호");

@@ -211,14 +211,19 @@ fn a_receiver_whose_device_is_full_receipts_nothing_and_says_why() {
 
 #[test]
 fn a_receiver_whose_output_failed_is_called_again_as_often_as_retry_says() {
-    let once = "cat >/dev/null; mkdir \"$HOME/tried\" 2>/dev/null && exit 2; echo taken";
-    let folder = tempfile::tempdir().unwrap();
-    let once = once.replace("$HOME", folder.path().to_str().unwrap());
-    let (recv, at) = receiving(&["--exec", &once]);
-    let mut sends = send(&at, &["-m", "x", "--retry", "2", "-v"], Stdio::null());
-    assert_eq!(sends.ends(), 0, "{}", sends.complaints());
-    sends.complains("could not store what it received");
-    recv.sees("taken");
+    let minji = Home::of("민지");
+    minji.answer(&["peers", "add", "준호", &Home::of("준호").fingerprint()]);
+    for keeps in [&[][..], &["--keep"]] {
+        let once = "cat >/dev/null; mkdir \"$HOME/tried\" 2>/dev/null && exit 2; echo taken";
+        let folder = tempfile::tempdir().unwrap();
+        let once = once.replace("$HOME", folder.path().to_str().unwrap());
+        let (recv, at) = receiving(&["--exec", &once]);
+        let args = ["send", &at, "--to", "준호", "-m", "x", "--retry", "2", "-v"];
+        let mut sends = minji.run(&[&args, keeps].concat(), Stdio::null());
+        assert_eq!(sends.ends(), 0, "{keeps:?}: {}", sends.complaints());
+        sends.complains("could not store what it received");
+        recv.sees("taken");
+    }
     let (_recv, at) = receiving(&["--exec", "exit 2"]);
     let mut sends = send(&at, &["-m", "x", "--retry", "1"], Stdio::null());
     sends.ends_saying(1, "0 messages were acknowledged, 1 was not");

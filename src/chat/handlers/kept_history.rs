@@ -11,7 +11,7 @@ use crate::chat::kept::{AfterCommit, FoundUse, PendingQuery};
 use crate::chat::notice::{
     Arrival, DeliveryInfo, DeliveryWarning, Info, Message, SearchedHistory, Warning, history_rows,
 };
-use crate::chat::types::{HistoryPolicy, PeerId, TrustLevel};
+use crate::chat::types::{HistoryPolicy, PeerId, ReceiptDue, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow, StoredHistory};
 use crate::time::{DAY_MS, UnixMs};
@@ -83,11 +83,29 @@ impl Chat {
         }
     }
 
-    /// The same of a peer.
-    pub(crate) fn remember_received(&mut self, id: PeerId, text: &[u8]) {
-        if let Some(peer) = self.remembers(id) {
-            let row = self.history_row(Direction::Received, &self.name_of_key(peer), text);
-            self.remember_message(HistoryEntry { peer, row });
+    /// The same of a peer. Without a store, once it is shown: until then it may come again.
+    pub(crate) fn remember_received(&mut self, id: PeerId, due: ReceiptDue, text: &[u8]) {
+        let Some(peer) = self.remembers(id) else { return };
+        let row = self.history_row(Direction::Received, &self.name_of_key(peer), text);
+        let entry = HistoryEntry { peer, row };
+        match due.conn {
+            Some(conn) if self.kept.is_none() => {
+                self.unshown.entry(conn).or_default().push_back((due.upto, entry));
+            }
+            _ => self.remember_message(entry),
+        }
+    }
+
+    /// Appends what is known to be shown now.
+    pub(crate) fn remember_shown(&mut self, due: ReceiptDue) {
+        let Some(conn) = due.conn else { return };
+        let Some(unshown) = self.unshown.get_mut(&conn) else { return };
+        let shown = unshown.partition_point(|(count, _)| count.latest(due.upto) == due.upto);
+        for (_, entry) in unshown.drain(..shown) {
+            self.effects.push(Effect::Remember(entry));
+        }
+        if unshown.is_empty() {
+            self.unshown.remove(&conn);
         }
     }
 

@@ -43,7 +43,7 @@ impl Chat {
         let (acquaintance, is_lasting) = (conversation.acquaintance(), conversation.is_lasting());
         conversation.extend_idle(self.now.mono);
         if let Count::Connection(_) = due.upto {
-            self.remember_received(id, &message.text);
+            self.remember_received(id, due, &message.text);
         }
         if let Some(conn) = due.conn.filter(|_| is_lasting) {
             self.conversations.count_unread(conn, id);

@@ -7,7 +7,7 @@ use crate::chat::io::DeliveryProgress;
 use crate::chat::kept::AfterCommit;
 use crate::chat::types::{PeerId, ReceiptDue};
 use crate::ids::ConnId;
-use crate::wire::{Count, PairNumber};
+use crate::wire::{ByeReason, Count, PairNumber};
 
 impl Chat {
     /// Takes note that a message was shown: whichever connection it came by, the one that stands
@@ -26,7 +26,14 @@ impl Chat {
                 }
             }
         }
+        self.remember_shown(due);
         self.with_session_of(due, |session| session.ack(due.upto));
+    }
+
+    /// Closes a connection whose messages can be shown no more.
+    pub(crate) fn dismiss(&mut self, conn: ConnId, reason: ByeReason) {
+        self.unshown.remove(&conn);
+        self.with_session(conn, |session| session.close(reason));
     }
 
     /// The highest number up to this one before which nothing of the peer is to be shown.

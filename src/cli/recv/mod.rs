@@ -19,8 +19,8 @@ use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::owner_client::{OwnerClient, Watch};
 use crate::chat::{
-    AcceptPolicy, DialOutcome, ExitRequest, Input, KeyExchange, Message, NoReply, Notice, Protocol,
-    ReceiptDue,
+    AcceptPolicy, DialOutcome, ExitRequest, HistoryPolicy, Input, KeyExchange, Message, NoReply, Notice,
+    Protocol, ReceiptDue,
 };
 use crate::crypto::Fingerprint;
 use crate::events::from_notice::{EventReporter, Severity};
@@ -132,12 +132,17 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
     let reporter = EventReporter { form: format, severity, home: context.global.home.clone() };
     let sink = RecvSink { reporter, deliverer };
-    let chat = profile.chat(name, book, seats).without_history();
+    let settings = context.settings.resolve();
+    let mut chat = profile.chat(name, book, seats).without_history();
+    chat.set_history(settings.history, settings.history_days);
     let mut chat = if args.reply { chat.replying() } else { chat };
     if !args.no_retry {
         chat.call_lost_peers();
     }
     let mut app = App::new(chat, sink, net, profile, ThreadPriority::Lower)?;
+    if settings.history == HistoryPolicy::Keep {
+        app.keep_history();
+    }
     warn_of_raw(protocol, "anybody may have written what arrives", format);
     app.handle(Input::Command(command));
     let mut frontend = RecvFrontend { format, messages: 0, failed: 0, exiting: false, outcome: None };

@@ -82,7 +82,7 @@ impl Frontend<Served> for KeepFrontend {
     }
 
     fn on_outcome(&mut self, _: &mut App<Served>, outcome: DialOutcome) -> Option<u8> {
-        if matches!(outcome, DialOutcome::NotCalled | DialOutcome::Refused | DialOutcome::Failed) {
+        if matches!(outcome, DialOutcome::NotCalled | DialOutcome::Refused) {
             self.retries_left = 0;
             self.calls.clear();
         }
