@@ -34,6 +34,7 @@ mod redial;
 mod seats;
 mod shutdown;
 mod stranger_rows;
+mod transfer_views;
 mod transfers;
 mod trust_policy;
 mod types;
@@ -90,6 +91,7 @@ pub(crate) use notice::{author, history_rows};
 pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptView};
 pub use questions::{QuestionId, ReadingProof};
 pub use redial::AfterLoss;
+pub use transfer_views::{TransferChoice, TransferProgress};
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
     AcceptPolicy, Audience, DialOptions, DialOutcome, ExitRequest, ExposureRecord, HeldMessage,

@@ -16,6 +16,8 @@ use crate::wire::{CancelReason, DeclineReason, Offer, TransferId, TransferRecord
 pub(crate) struct Transfers {
     by_number: BTreeMap<TransferNumber, Transfer>,
     last: TransferNumber,
+    /// Number of the changes that a list of them may show.
+    changes: u64,
 }
 
 /// One transfer, with a peer that has proved its key.
@@ -118,7 +120,18 @@ impl Transfers {
     }
 
     pub(crate) fn remove(&mut self, number: TransferNumber) -> Option<Transfer> {
+        self.note_change();
         self.by_number.remove(&number)
+    }
+
+    /// Number that changes with what a list of them may show.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Takes note that one of them has changed.
+    pub(crate) fn note_change(&mut self) {
+        self.changes += 1;
     }
 
     /// A number that none has.
@@ -139,6 +152,7 @@ impl Transfers {
     }
 
     pub(crate) fn insert(&mut self, number: TransferNumber, transfer: Transfer) {
+        self.note_change();
         self.by_number.insert(number, transfer);
     }
 

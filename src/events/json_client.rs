@@ -31,6 +31,8 @@ pub(crate) struct JsonClient {
     role: Option<FaceRole>,
     /// Version of the names that were sent last.
     names: Option<u64>,
+    /// Versions of the transfers and of the names in them that were sent last.
+    transfers: Option<(u64, u64)>,
 }
 
 /// Request that has no reply yet.
@@ -208,6 +210,16 @@ impl JsonClient {
         let event =
             OutputEvent::Names { known: owned(known), callable: owned(callable), present: chat.present() };
         Some(self.event(&event, now))
+    }
+
+    /// The transfers for completion, if they have changed, for the prompt of a face.
+    pub(crate) fn take_transfers(&mut self, chat: &Chat, now: UnixMs) -> Option<String> {
+        let version = Some((chat.transfer_changes(), chat.roster()));
+        if self.role != Some(FaceRole::Prompt) || self.transfers == version {
+            return None;
+        }
+        self.transfers = version;
+        Some(self.event(&OutputEvent::Transfers { open: chat.transfer_choices() }, now))
     }
 
     /// The state, if it has changed. It is sent after the notices of the same change.

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::json::json_line;
 use crate::app::os::{eprint, moment, unix_ms};
 use crate::app::sandbox::Confinement;
+use crate::chat::TransferChoice;
 use crate::chat::display::listening;
 
 /// Identifier that a program gives a command of its own.
@@ -152,6 +153,10 @@ pub(crate) enum OutputEvent {
         known: Vec<String>,
         callable: Vec<String>,
         present: Vec<String>,
+    },
+    /// Transfers for the completion of a prompt at the socket, whenever they change.
+    Transfers {
+        open: Vec<TransferChoice>,
     },
     /// A text of a prompt at the socket that was not sent.
     Returned {

@@ -444,7 +444,8 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
         for (face, remote) in self.open_faces() {
             remote.encoder.update_of(chat, face);
             let names = remote.encoder.take_names(chat, now());
-            remote.pending.extend(names);
+            let transfers = remote.encoder.take_transfers(chat, now());
+            remote.pending.extend(names.into_iter().chain(transfers));
         }
     }
 

@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::chat::display::listening;
 use crate::chat::{
     AddressedView, AddresseeMark, Arrival, Export, ExportTarget, Info, KeyStatus, LineStart, Message, Notice,
-    Presence, PromptView, ReturnCause, ReturnedLine, TrustLevel, Warning,
+    Presence, PromptView, ReturnCause, ReturnedLine, TransferChoice, TrustLevel, Warning,
 };
 use crate::crypto::SafetyNumber;
 use crate::text::safe::SafeText;
@@ -132,6 +133,12 @@ pub(crate) fn names(event: &Value) -> [Vec<String>; 3] {
     let present = texts(&event["present"]);
     let all: BTreeSet<String> = texts(&event["known"]).into_iter().chain(present.iter().cloned()).collect();
     [all.into_iter().collect(), texts(&event["callable"]), present]
+}
+
+/// Transfers of a `transfers` event.
+pub(crate) fn transfers(event: &Value) -> Vec<TransferChoice> {
+    let open = event["open"].as_array().into_iter().flatten();
+    open.filter_map(|transfer| TransferChoice::deserialize(transfer).ok()).collect()
 }
 
 /// Message that comes now: how it came stands behind its text.

@@ -17,7 +17,7 @@ use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::{self, unix_ms};
 use crate::chat::{
     Chat, DeliveryReport, Export, ExportError, ExportTarget, KnownNames, Message, Notice, PromptView,
-    QuestionId, ReceiptDue, ReturnedLine, SentMessage,
+    QuestionId, ReceiptDue, ReturnedLine, SentMessage, TransferChoice,
 };
 use crate::events::json_client::JsonClient;
 use crate::events::{Id, OutputEvent};
@@ -294,6 +294,15 @@ impl Screen {
             person.set_names(names, present);
         }
     }
+
+    /// Sets the transfers to complete, as another process tells them.
+    pub(crate) fn set_transfers(&mut self, transfers: Vec<TransferChoice>) {
+        if let Viewer::Person(person) = &mut self.viewer
+            && let Some(editor) = &person.editor
+        {
+            editor.state().vocabulary.transfers = transfers;
+        }
+    }
 }
 
 /// Printer to standard output, whole rows at a time.
@@ -311,6 +320,8 @@ pub(crate) struct Person {
     editor: Option<Arc<EditorShared>>,
     /// The prompt as it was last set, and the version of the roster then.
     prompt: Option<(PromptView, u64)>,
+    /// Versions of the transfers and of the roster when they were last listed.
+    transfers: Option<(u64, u64)>,
     /// Whether the prompt changed and no notice has painted it since.
     needs_repaint: bool,
 }
@@ -318,7 +329,7 @@ pub(crate) struct Person {
 impl Person {
     pub(crate) fn new(layout: Layout, editor: Option<Arc<EditorShared>>) -> Self {
         let (bell, pending_sequences) = (Bell::new(), String::new());
-        Self { layout, bell, pending_sequences, editor, prompt: None, needs_repaint: false }
+        Self { layout, bell, pending_sequences, editor, prompt: None, transfers: None, needs_repaint: false }
     }
 
     /// A notice, which also paints the prompt.
@@ -337,6 +348,10 @@ impl Person {
     fn update(&mut self, chat: &Chat) {
         let Some(editor) = &self.editor else { return };
         let (view, roster) = (chat.view(), chat.roster());
+        let transfers = Some((chat.transfer_changes(), roster));
+        if std::mem::replace(&mut self.transfers, transfers) != transfers {
+            editor.state().vocabulary.transfers = chat.transfer_choices();
+        }
         let last = self.prompt.replace((view.clone(), roster));
         if last == self.prompt {
             return;

@@ -9,7 +9,7 @@ pub use habits::habits_markdown;
 pub use help::{ADDRESSEE_HELP, EDITOR_KEYS, HELD_HELP, HELD_LINES, HelpTopic, TOPICS, help};
 pub(crate) use parse::listen_command;
 pub use parse::{command_of, parse_line, protocol_of};
-pub use table::{COMMANDS, CommandSpec, Completion, markdown};
+pub use table::{COMMANDS, CommandSpec, Completion, TransferStage, TransferUse, markdown};
 
 use super::callee::CallOptions;
 use super::types::{HistoryPolicy, KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};

@@ -1,5 +1,7 @@
 //! Table of commands, which feeds the parser, `:help`, completion and a table of `docs/PROMPT.md`.
 
+use serde::{Deserialize, Serialize};
+
 /// Completion of an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Completion {
@@ -15,10 +17,50 @@ pub enum Completion {
     Commands,
     /// The path of a file.
     Files,
-    /// The path of a file behind a number.
-    CountedFiles,
+    /// The number of a transfer.
+    Transfers(TransferUse),
+    /// The number of an offer, and a path behind it.
+    OfferAndFile,
     /// One of these words.
     OneOf(&'static [&'static str]),
+}
+
+/// Use of the number of a transfer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TransferUse {
+    /// An answer to an offer.
+    Answer,
+    /// An end of what is under way, or of an offer of ours.
+    Cancel,
+    /// A look at it.
+    List,
+}
+
+/// Stage of a transfer, as far as commands differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferStage {
+    /// An offer of a peer that nobody has answered.
+    Offered,
+    /// One that was accepted, and has stopped.
+    Stopped,
+    /// One that is accepted.
+    Accepted,
+    /// An offer of ours.
+    Own,
+}
+
+impl TransferUse {
+    /// Whether it makes sense for a transfer of this stage.
+    #[must_use]
+    pub fn takes(self, stage: TransferStage) -> bool {
+        use TransferStage::{Accepted, Offered, Own, Stopped};
+        match self {
+            Self::Answer => matches!(stage, Offered | Stopped),
+            Self::Cancel => matches!(stage, Stopped | Accepted | Own),
+            Self::List => true,
+        }
+    }
 }
 
 /// One command as users see it.
@@ -236,23 +278,23 @@ pub const COMMANDS: [CommandSpec; 35] = [
         "files",
         "[N]",
         "list the files that are offered and on their way",
-        Completion::Nothing,
+        Completion::Transfers(TransferUse::List),
         "With the number of a folder: what is in it, also before you accept.",
     ),
     spec(
         "accept",
         "N [PATH]",
         "take what a peer offers",
-        Completion::CountedFiles,
+        Completion::OfferAndFile,
         "PATH is a folder to put it into, or a new name. Without it, files go to the inbox of the \
          settings, else to your folder for downloads. Nothing is ever overwritten: a second name.txt becomes name (2).txt.",
     ),
-    spec("decline", "N", "refuse what a peer offers", Completion::Nothing, ""),
+    spec("decline", "N", "refuse what a peer offers", Completion::Transfers(TransferUse::Answer), ""),
     spec(
         "cancel",
         "N",
         "end a transfer, or take back an offer",
-        Completion::Nothing,
+        Completion::Transfers(TransferUse::Cancel),
         "What was received of it is removed.",
     ),
     spec("nick", "NAME", "change the name that you give to new peers", Completion::Nothing, ""),

@@ -69,6 +69,7 @@ impl Chat {
 
     /// Keeps a transfer as it is now.
     pub(super) fn keep_transfer(&mut self, number: TransferNumber) {
+        self.transfers.note_change();
         if let (Some(kept), Some(transfer)) = (&mut self.kept, self.transfers.get(number)) {
             kept.ledger.set_transfer(transfer.peer, number.into(), Some(transfer.row()));
         }

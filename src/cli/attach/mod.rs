@@ -345,6 +345,11 @@ impl AttachedFace {
                     screen.set_names(KnownNames::told(all, callable), &present);
                 }
             }
+            "transfers" => {
+                if let FaceOutput::Screen(screen) = &mut self.output {
+                    screen.set_transfers(to_notice::transfers(event));
+                }
+            }
             "alert" => {
                 if let (FaceOutput::Screen(screen), Some(text)) = (&mut self.output, event["text"].as_str()) {
                     screen.alert(&SafeText::line(text));

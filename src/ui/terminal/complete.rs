@@ -8,8 +8,8 @@ use rustyline::hint::Hint;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::broker::{self, Candidates};
-use crate::chat::KnownNames;
-use crate::chat::command::{CommandSpec, Completion, TOPICS};
+use crate::chat::command::{CommandSpec, Completion, TOPICS, TransferUse};
+use crate::chat::{KnownNames, TransferChoice};
 
 /// Words that can be completed.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Vocabulary {
     pub(crate) commands: &'static [CommandSpec],
     /// Names of peers.
     pub(crate) names: KnownNames,
+    /// Files that are offered and on their way.
+    pub(crate) transfers: Vec<TransferChoice>,
 }
 
 /// Hint behind the cursor.
@@ -91,8 +93,13 @@ impl Vocabulary {
             Completion::OneOf(words) => {
                 words.iter().filter(|word| word.starts_with(argument)).map(ToString::to_string).collect()
             }
-            Completion::CountedFiles if !argument.contains(' ') => Vec::new(),
-            Completion::Files | Completion::CountedFiles => return path_candidates(line, pos),
+            Completion::OfferAndFile if !argument.contains(' ') => {
+                return (before.len() - argument.len(), self.numbers(TransferUse::Answer, argument));
+            }
+            Completion::Transfers(used) => {
+                return (before.len() - argument.len(), self.numbers(used, argument));
+            }
+            Completion::Files | Completion::OfferAndFile => return path_candidates(line, pos),
         };
         let pairs = words.into_iter().map(|word| Pair { display: word.clone(), replacement: word });
         (before.len() - argument.len(), pairs.collect())
@@ -111,6 +118,16 @@ impl Vocabulary {
             names.map(|name| Pair { display: format!("@{name}"), replacement: format!("@{name} ") }).collect()
         };
         (before.len() - word.len(), pairs)
+    }
+
+    /// Numbers of transfers that begin like this, each with what it is.
+    fn numbers(&self, used: TransferUse, start: &str) -> Vec<Pair> {
+        let fitting = self.transfers.iter().filter(|transfer| used.takes(transfer.stage));
+        let numbers = fitting.map(|transfer| (transfer.number.to_string(), &transfer.label));
+        let pairs = numbers
+            .filter(|(number, _)| number.starts_with(start))
+            .map(|(number, label)| Pair { display: format!("{number}  {label}"), replacement: number });
+        pairs.collect()
     }
 
     fn command(&self, name: &str) -> Option<&CommandSpec> {
@@ -172,21 +189,32 @@ fn common_prefix(pairs: &[Pair]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::command::TransferStage::{Accepted, Offered, Own, Stopped};
 
     const fn command(name: &'static str, completes: Completion) -> CommandSpec {
         CommandSpec { name, usage: "NAME", summary: "does it", details: "", completes }
     }
 
-    const COMMANDS: [CommandSpec; 5] = [
+    const COMMANDS: [CommandSpec; 9] = [
         command("verify", Completion::Peers),
         command("connect", Completion::CallablePeers),
         command("help", Completion::Commands),
         command("hold", Completion::Nothing),
         command("last", Completion::CountedPeers),
+        command("accept", Completion::OfferAndFile),
+        command("decline", Completion::Transfers(TransferUse::Answer)),
+        command("cancel", Completion::Transfers(TransferUse::Cancel)),
+        command("files", Completion::Transfers(TransferUse::List)),
     ];
 
     fn vocabulary() -> Vocabulary {
-        Vocabulary { commands: &COMMANDS, names: KnownNames::of_connected(&["Bob", "밥"]) }
+        let transfer = |(number, stage)| {
+            let label = "movie.mkv from bob".to_owned();
+            TransferChoice { number, label, stage }
+        };
+        let stages = [Offered, Stopped, Accepted, Own];
+        let transfers = [1, 2, 3, 12].into_iter().zip(stages).map(transfer).collect();
+        Vocabulary { commands: &COMMANDS, names: KnownNames::of_connected(&["Bob", "밥"]), transfers }
     }
 
     fn found(line: &str) -> Vec<String> {
@@ -214,6 +242,23 @@ mod tests {
         for line in [":last x b", ":verify Bob b", "hi bo", "", ":connect b"] {
             assert_eq!(found(line), [""; 0]);
         }
+    }
+
+    #[test]
+    fn the_number_of_a_transfer_is_completed_where_the_command_makes_sense_for_it() {
+        for (line, numbers) in [
+            (":accept ", ["1", "2"].as_slice()),
+            (":decline ", &["1", "2"]),
+            (":cancel ", &["2", "3", "12"]),
+            (":cancel 1", &["12"]),
+            (":files ", &["1", "2", "3", "12"]),
+            (":files 1 ", &[]),
+            (":accept 3", &[]),
+        ] {
+            assert_eq!(found(line), numbers, "{line:?}");
+        }
+        let (at, pairs) = vocabulary().candidates(":cancel 1", 9);
+        assert_eq!((at, pairs[0].display.as_str()), (8, "12  movie.mkv from bob"));
     }
 
     #[test]

@@ -85,7 +85,8 @@ pub(crate) struct PaintedPrompt {
 
 impl EditorState {
     pub(crate) fn new(prompt: PromptView, layout: Layout) -> Self {
-        let vocabulary = Vocabulary { commands: &COMMANDS, names: KnownNames::default() };
+        let vocabulary =
+            Vocabulary { commands: &COMMANDS, names: KnownNames::default(), transfers: Vec::new() };
         Self { prompt, painted_prompt: None, layout, vocabulary }
     }
 

@@ -1,0 +1,103 @@
+//! Transfers as a prompt shows them: progress of the one with the addressee, and numbers to choose.
+
+use serde::{Deserialize, Serialize};
+
+use super::Chat;
+use super::command::TransferStage;
+use super::file_io::TransferNumber;
+use super::transfers::{Decision, IncomingFile, Transfer, TransferSide};
+use super::types::PeerId;
+use crate::ids::FaceId;
+use crate::text::safe::SafeText;
+use crate::wire::{OfferKind, Position};
+
+/// Transfer that is on its way, as far as the receiver has written it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TransferProgress {
+    /// Its number.
+    pub number: TransferNumber,
+    /// Its name, as it may be shown.
+    pub name: SafeText,
+    /// What its amounts count: bytes of a file, entries of a folder.
+    pub kind: OfferKind,
+    /// Amount that is written.
+    pub written: u64,
+    /// Amount that was offered.
+    pub total: u64,
+}
+
+/// Transfer whose number a command takes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TransferChoice {
+    /// Its number.
+    pub number: TransferNumber,
+    /// What it is, with whom.
+    pub label: String,
+    /// Its stage.
+    pub stage: TransferStage,
+}
+
+impl Chat {
+    /// The first transfer on its way with the addressee of a face.
+    #[must_use]
+    pub fn transfer_progress(&self, face: FaceId) -> Option<TransferProgress> {
+        let Some(PeerId::Key(peer)) = self.conversations.face_of(face).addressed_peer() else { return None };
+        let mut with_peer = self.transfers.iter().filter(|(_, transfer)| transfer.peer == peer);
+        with_peer.find_map(|(number, transfer)| transfer.progress(number))
+    }
+
+    /// The transfers that are not over.
+    #[must_use]
+    pub fn transfer_choices(&self) -> Vec<TransferChoice> {
+        let choices = self.transfers.iter().filter(|(_, transfer)| !transfer.is_over());
+        choices
+            .map(|(number, transfer)| {
+                let (stage, direction) = match &transfer.side {
+                    TransferSide::Outgoing(_) => (TransferStage::Own, "to"),
+                    TransferSide::Incoming(file) => (file.stage(), "from"),
+                };
+                let name = SafeText::line(transfer.name.as_str());
+                let label = format!("{name} {direction} {}", self.name_of_key(transfer.peer));
+                TransferChoice { number, label, stage }
+            })
+            .collect()
+    }
+
+    /// Number that changes whenever [`Chat::transfer_choices`] may change, besides
+    /// [`Chat::roster`].
+    #[must_use]
+    pub fn transfer_changes(&self) -> u64 {
+        self.transfers.changes()
+    }
+}
+
+impl Transfer {
+    /// How far it is, if it is on its way.
+    fn progress(&self, number: TransferNumber) -> Option<TransferProgress> {
+        let written = match &self.side {
+            _ if self.conn.is_none() => None,
+            TransferSide::Outgoing(file) => file.transfer.written(),
+            TransferSide::Incoming(file) if matches!(file.decision, Decision::Accepted { .. }) => {
+                file.transfer.written()
+            }
+            TransferSide::Incoming(_) => None,
+        };
+        let (offer, Position { entry, offset }) = (self.offer(), written?);
+        let (written, total) = match offer.kind {
+            OfferKind::File => (if entry > 0 { offer.total } else { offset }, offer.total),
+            OfferKind::Folder => (entry.into(), offer.entries.into()),
+        };
+        let name = SafeText::line(self.name.as_str());
+        Some(TransferProgress { number, name, kind: offer.kind, written, total })
+    }
+}
+
+impl IncomingFile {
+    fn stage(&self) -> TransferStage {
+        match (&self.decision, &self.part) {
+            (Decision::Open, None) => TransferStage::Offered,
+            (Decision::Open, Some(_)) => TransferStage::Stopped,
+            _ => TransferStage::Accepted,
+        }
+    }
+}
