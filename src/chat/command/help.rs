@@ -38,7 +38,7 @@ const FIRST_END: [&str; 3] = [
 pub const EDITOR_KEYS: [(&str, &str); 8] = [
     ("Enter", "send the line"),
     ("Alt-Enter", "begin a new row; so do Shift-Enter, and a backslash before Enter"),
-    ("Tab", "complete commands, names, paths and offers; @bo Tab begins a text to bob"),
+    ("Tab", "complete commands, names and paths; @bo Tab begins a text to bob"),
     ("Ctrl-C", "clear the line; on an empty line, cancel what is pending"),
     ("Ctrl-D", "leave"),
     ("Ctrl-R", "search the lines that you typed"),
