@@ -171,12 +171,13 @@ impl Outgoing {
         if sending.written == at { Ok(OutgoingProgress::Written) } else { Err(OutOfOrder) }
     }
 
-    /// Takes the peer's `Filed`.
+    /// Takes the peer's `Filed`. Where it was not accepted on this connection, everything was sent
+    /// on an earlier one, perhaps by an earlier process.
     ///
     /// # Errors
-    /// [`OutOfOrder`] before everything was sent.
+    /// [`OutOfOrder`] while it is being sent.
     pub fn filed(&mut self) -> Result<OutgoingProgress, OutOfOrder> {
-        if !self.is_sent() {
+        if self.is_sending() && !self.is_sent() {
             return Err(OutOfOrder);
         }
         let is_news = !matches!(self.stage, Stage::Filed);

@@ -22,6 +22,7 @@ mod history;
 mod home;
 mod hostile;
 mod idle;
+mod interrupted_transfers;
 mod killings;
 mod manual;
 mod marks;

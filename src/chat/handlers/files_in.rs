@@ -152,6 +152,10 @@ impl Chat {
         let id = transfer.offer().id;
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
         let Decision::Accepted { place } = &mut file.decision else { return };
+        // Asked for on an earlier connection as well: one answer is enough.
+        if file.transfer.is_receiving() {
+            return;
+        }
         match opened {
             Ok((at, part)) => {
                 // The part says from here on where it is.
@@ -245,6 +249,10 @@ impl Chat {
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let (peer, bytes) = (transfer.peer, transfer.offer().total);
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
+        // Asked for again while it got its name: it is found under that.
+        if matches!(file.decision, Decision::Filed { .. }) {
+            return;
+        }
         match filed {
             Ok(path) => {
                 file.decision = Decision::Filed { path: path.clone() };

@@ -5,15 +5,18 @@ use crate::chat::file_io::{FileRequest, OfferedSource, TransferNumber};
 use crate::chat::io::Effect;
 use crate::chat::kept::{AfterCommit, TransferStep};
 use crate::chat::notice::{FileInfo, FileWarning, Info, OfferTime, OfferedFiles, Warning};
-use crate::chat::transfers::{ListAnswer, OutgoingFile, Transfer, TransferSide};
+use crate::chat::transfers::{Decision, ListAnswer, OutgoingFile, Transfer, TransferSide};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
 use crate::delivery::Hashed;
 use crate::ids::ConnId;
-use crate::limits::MANIFEST_PARTS;
+use crate::limits::{IDLE_RECORDS, MANIFEST_PARTS};
 use crate::session::AnySession;
 use crate::transfer::FileName;
 use crate::wire::{CancelReason, Position, TransferId, TransferRecord};
+
+/// Transfers that go on before they are offered again on a connection: fewer than idle records.
+const ACCEPTED_AGAIN: usize = IDLE_RECORDS as usize / 2;
 
 impl Chat {
     /// `:send FILE|DIR… [--to NAME]`
@@ -97,24 +100,30 @@ impl Chat {
         }
     }
 
-    /// Repeats every offer to a peer who has come.
+    /// Repeats every offer to a peer who has come, and asks for what was accepted of theirs: one
+    /// that was taken back meanwhile is told of then.
     pub(crate) fn offer_again(&mut self, conn: ConnId) {
         let Some(PeerId::Key(peer)) = self.conversations.peer_of(conn).map(|peer| peer.id) else { return };
         if self.conn_for_files(peer) != Some(conn) {
             return;
         }
         self.end_expired_offers();
-        let offers: Vec<_> = self
-            .transfers
-            .iter()
-            .filter(|(_, transfer)| transfer.peer == peer)
-            .filter_map(|(_, transfer)| match &transfer.side {
-                TransferSide::Outgoing(file) => Some(file.transfer.offer().clone()),
-                TransferSide::Incoming(_) => None,
-            })
-            .collect();
+        let (mut offers, mut accepted) = (Vec::new(), Vec::new());
+        for (number, transfer) in self.transfers.iter().filter(|(_, transfer)| transfer.peer == peer) {
+            match &transfer.side {
+                TransferSide::Outgoing(file) => offers.push(file.transfer.offer().clone()),
+                TransferSide::Incoming(file) if matches!(file.decision, Decision::Accepted { .. }) => {
+                    accepted.push(number);
+                }
+                TransferSide::Incoming(_) => {}
+            }
+        }
         for offer in offers {
             self.send_transfer(conn, TransferRecord::Offer(offer));
+        }
+        // Of more that are taken back the peer would bear no more at once; offers bring the others.
+        for number in accepted.into_iter().take(ACCEPTED_AGAIN) {
+            self.go_on(conn, number);
         }
     }
 

@@ -21,3 +21,5 @@ mod unordered;
 mod untaken;
 mod update;
 mod update_property;
+
+pub(crate) use fixture::{connected, replay};
