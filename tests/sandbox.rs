@@ -28,7 +28,7 @@ use rustix::process::{Pid, Signal, getpid, getppid, kill_process, test_kill_proc
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use serde_json::Value;
 
-use self::sandbox::Confinement;
+use self::sandbox::{Confinement, Reach};
 use self::support::{Home, PATIENCE, Process, RSACHAT, eventually};
 
 /// First argument of this program as a process that confines itself to the second; the third is a
@@ -57,7 +57,9 @@ fn main() -> ExitCode {
     if let [first] = &arguments[..]
         && first == PROBE
     {
-        return ExitCode::from(u8::from(sandbox::confine(&env::temp_dir(), None) != Confinement::Whole));
+        return ExitCode::from(u8::from(
+            sandbox::confine(&env::temp_dir(), &Reach::default()) != Confinement::Whole,
+        ));
     }
     let probed = Command::new(env::current_exe().unwrap()).arg(PROBE).status().unwrap();
     let has_both = probed.success();
@@ -71,6 +73,8 @@ fn main() -> ExitCode {
         whole("each_front_end_that_starts_nothing_is_confined_in_all_its_threads", front_ends),
         whole("a_prompt_is_confined_and_logs_and_saves_where_it_is_told_to", prompts),
         whole("confined_prompts_send_and_receive_files_where_their_users_say", files),
+        whole("a_confined_recv_of_files_writes_where_it_is_told_and_nowhere_else", receives_files),
+        whole("a_confined_serve_goes_on_with_what_was_offered_at_a_prompt", serves_files),
         whole("a_prompt_that_is_killed_leaves_no_process_behind", killed),
         whole("a_prompt_whose_second_process_is_killed_says_so_and_goes_on", bereft),
         whole("a_confined_receiver_runs_its_command_and_kills_it_with_all_that_it_started", commands),
@@ -101,7 +105,7 @@ fn refuses() -> Result<(), Failed> {
 
 /// What a confined process tries, in its first thread and in a later one.
 fn confined(home: &Path, others: &Path) {
-    assert_eq!(sandbox::confine(home, None), Confinement::Whole);
+    assert_eq!(sandbox::confine(home, &Reach::default()), Confinement::Whole);
     attempts(home, others);
     thread::scope(|scope| scope.spawn(|| attempts(home, others)).join().unwrap());
 }
@@ -287,6 +291,49 @@ fn files() -> Result<(), Failed> {
     owner.sees(&format!("received {} from 하나", at("받은 것/영화.mkv").display()));
     assert!(fs::read(at("받은 것/사진/서울/하나.jpg"))? == photo);
     assert!(fs::read(at("받은 것/영화.mkv"))? == photo);
+    Ok(())
+}
+
+fn receives_files() -> Result<(), Failed> {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir()?);
+    let at = |name: &str| outside.path().join(name);
+    fs::create_dir_all(at("사진/서울"))?;
+    fs::create_dir(at("받은 것"))?;
+    fs::write(at("사진/서울/하나.jpg"), "jpg")?;
+    let to = at("받은 것");
+    let receives = ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--files", to.to_str().unwrap()];
+    let (recv, address) = minji.run(&receives, Stdio::null()).and_where();
+    let mut caller = hana.start(&["--connect", &address]);
+    caller.types(&format!(":send {}", at("사진").display()));
+    caller.sees("has 사진");
+    assert!(is_confined(&recv));
+    recv.sees(&at("받은 것/사진").display().to_string());
+    assert_eq!(fs::read_to_string(at("받은 것/사진/서울/하나.jpg"))?, "jpg");
+    // Another face of the home has no more of the disk than that.
+    let mut face = minji.run(&["attach", "--plain"], Stdio::piped());
+    face.types(&format!(":send {} --to 하나", at("사진").display()));
+    face.sees("is not offered: rsachat recv is confined to");
+    Ok(())
+}
+
+fn serves_files() -> Result<(), Failed> {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir()?);
+    let from = outside.path().join("메모.txt");
+    fs::write(&from, "안녕")?;
+    minji.answer(&["peers", "add", "하나", &hana.fingerprint()]);
+    hana.answer(&["peers", "add", "민지", &minji.fingerprint()]);
+    let mut offers = minji.start(&[]);
+    offers.types(&format!(":send {} --to 하나", from.display()));
+    offers.sees("is offered when you are both connected");
+    offers.types(":quit");
+    offers.ends();
+    let (serve, at) = minji.serves();
+    assert!(is_confined(&serve));
+    let mut takes = hana.start(&["--connect", &at]);
+    takes.sees("offers 메모.txt");
+    takes.types(&format!(":accept 1 {}", outside.path().join("새_이름.txt").display()));
+    takes.sees("received");
+    assert_eq!(fs::read_to_string(outside.path().join("새_이름.txt"))?, "안녕");
     Ok(())
 }
 

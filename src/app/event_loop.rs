@@ -10,7 +10,7 @@ use super::book_thread::{BookAccess, BookThread};
 use super::broker;
 use super::client::{Client, UserStore};
 use super::error::{describe, describe_attempts};
-use super::file_thread::FileWork;
+use super::file_thread::{Confined, FileWork};
 use super::history_writer::HistoryWriter;
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
 use super::keyring::seed;
@@ -19,7 +19,7 @@ use super::os::eprint_line;
 use super::output;
 use super::owner::HomeSocket;
 use super::recorder::{LineOutcome, Recorder};
-use super::sandbox::Confinement;
+use super::sandbox::{Confinement, Reach};
 use crate::chat::{
     Chat, DeliveryWarning, DialOutcome, EstablishedPipe, ExitRequest, FirstCaller, Info, Input, Leaves,
     Message, Notice, ReceiptDue, Warning,
@@ -179,10 +179,11 @@ impl<S: NoticeSink> App<S> {
     }
 
     /// Notes what the process has given up, for who asks, and for what can no longer be opened.
-    pub(crate) fn note_confinement(&mut self, confinement: &Confinement) {
+    pub(crate) fn note_confinement(&mut self, confinement: &Confinement, of: &'static str, reach: Reach) {
         self.client.chat.set_confinement(confinement.to_string());
         if broker::of_process().is_none() && !matches!(confinement, Confinement::Missing(_)) {
-            self.host.confined_to = Some(self.client.home().path().to_owned());
+            let home = self.client.home().path().to_owned();
+            self.host.confined = Some(Confined { command: of, home, reach });
         }
     }
 

@@ -1,6 +1,8 @@
 //! Thread that reads and writes the files of transfers, in the order in which that is asked for.
 
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,8 +11,21 @@ use mio::Waker;
 use super::broker::{self, BrokerFiles};
 use super::file_disk::{FileDisk, Places};
 use super::job_thread::JobThread;
+use super::os::named_path;
+use super::sandbox::Reach;
 use crate::chat::{FileAnswer, FileRequest};
+use crate::delivery::{Pairs, PartRow, TransferState};
+use crate::store::files::Destination;
 use crate::store::quoted;
+
+/// What a process without a broker has given up of its files.
+#[derive(Clone, Debug)]
+pub(crate) struct Confined {
+    /// The subcommand.
+    pub(crate) command: &'static str,
+    pub(crate) home: PathBuf,
+    pub(crate) reach: Reach,
+}
 
 /// Files of transfers; the thread begins with the first request.
 #[derive(Default)]
@@ -24,6 +39,8 @@ pub(crate) struct FileWork {
 enum Performer {
     /// This process.
     Here(FileDisk),
+    /// The same, in the folders that it has kept. Without a name, files go to this one.
+    Confined(FileDisk, Confined, Option<PathBuf>),
     /// The broker of a confined one.
     Broker(BrokerFiles),
     /// Nobody, for this reason.
@@ -36,12 +53,11 @@ impl FileWork {
         Self { inbox, thread: None }
     }
 
-    /// Hands a request over; its answer comes later. A process that is confined to a folder opens
-    /// its files by its broker.
-    pub(crate) fn submit(&mut self, request: FileRequest, confined_to: Option<&Path>, waker: Arc<Waker>) {
+    /// Hands a request over; its answer comes later.
+    pub(crate) fn submit(&mut self, request: FileRequest, confined: Option<&Confined>, waker: Arc<Waker>) {
         if self.thread.is_none() {
             // Without a thread nothing is answered; a machine that has none left says so elsewhere.
-            self.thread = start(self.inbox.clone(), confined_to, waker).ok();
+            self.thread = start(self.inbox.clone(), confined, waker).ok();
         }
         if let Some(thread) = &self.thread {
             // One that has ended has panicked: the transfer stands still, and can be cancelled.
@@ -57,17 +73,17 @@ impl FileWork {
 
 fn start(
     inbox: Option<PathBuf>,
-    confined_to: Option<&Path>,
+    confined: Option<&Confined>,
     waker: Arc<Waker>,
 ) -> io::Result<JobThread<FileRequest, FileAnswer>> {
     let at_broker = broker::of_process().map(|broker| broker.files(inbox.clone()));
-    let mut performer = match (at_broker, confined_to) {
+    let mut performer = match (at_broker, confined) {
         (Some(Ok(files)), _) => Performer::Broker(files),
         (Some(Err(why)), _) => Performer::None(why),
-        (None, Some(home)) => Performer::None(format!(
-            "rsachat serve is confined to {}; start it with --no-sandbox to send and receive files",
-            quoted(home)
-        )),
+        (None, Some(confined)) => {
+            let folder = Destination::inbox(inbox.as_deref(), &|name| std::env::var_os(name));
+            Performer::Confined(FileDisk::at(Places::Machine { inbox }), confined.clone(), folder)
+        }
         (None, None) => Performer::Here(FileDisk::at(Places::Machine { inbox })),
     };
     JobThread::start("files", waker, move |jobs| {
@@ -83,6 +99,12 @@ impl Performer {
     fn perform(&mut self, request: FileRequest) -> Option<FileAnswer> {
         let refused = match self {
             Self::Here(disk) => return disk.perform(request),
+            Self::Confined(disk, confined, inbox) => {
+                return match confined.refusal(&request, inbox.as_deref()) {
+                    None => disk.perform(request),
+                    Some(why) => request.refused(&why),
+                };
+            }
             Self::Broker(files) => match files.perform(&request) {
                 Ok(answer) => return answer,
                 Err(why) => why,
@@ -93,4 +115,62 @@ impl Performer {
         *self = Self::None(refused);
         answer
     }
+}
+
+impl Confined {
+    /// Why a request cannot be carried out, if it reaches for what was given up.
+    fn refusal(&self, request: &FileRequest, inbox: Option<&Path>) -> Option<String> {
+        let (within, what) = match request {
+            FileRequest::Examine { path, .. } | FileRequest::ReopenSource { path, .. } => {
+                (&self.reach.sent, Some(named_path(path)))
+            }
+            FileRequest::OpenTarget { place, part, .. } => {
+                (&self.reach.received, place_of(place.as_deref(), part.as_ref(), inbox))
+            }
+            _ => return None,
+        };
+        let what = what.and_then(|path| std::path::absolute(path).ok());
+        let is_reached = what.is_some_and(|path| within.iter().any(|reached| path.starts_with(reached)));
+        (!is_reached).then(|| {
+            let home = quoted(&self.home);
+            let command = self.command;
+            format!("rsachat {command} is confined to {home}; with --no-sandbox it sends and receives files anywhere")
+        })
+    }
+}
+
+/// Folder, or path in it, where a transfer goes.
+fn place_of(place: Option<&str>, part: Option<&PartRow>, inbox: Option<&Path>) -> Option<PathBuf> {
+    match (place, part) {
+        (Some(place), _) => Some(named_path(place)),
+        (None, Some(part)) => Some(OsString::from_vec(part.folder.clone()).into()),
+        (None, None) => inbox.map(Path::to_owned),
+    }
+}
+
+/// What transfers that are kept need: what is offered, and where what was accepted goes.
+pub(crate) fn reach_of(pairs: &Pairs, inbox: Option<&Path>) -> Reach {
+    let inbox = Destination::inbox(inbox, &|name| std::env::var_os(name));
+    let mut reach = Reach::default();
+    for row in pairs.values().flat_map(|pair| pair.transfers.values()) {
+        match &row.state {
+            TransferState::Outgoing { path, .. } => reach.sent.push(named_path(path)),
+            TransferState::Open { part: Some(part) } => {
+                reach.received.extend(place_of(None, Some(part), None));
+            }
+            TransferState::Accepted { place, part } => {
+                let place = place_of(place.as_deref(), part.as_ref(), inbox.as_deref());
+                // A new name is one in a folder that is there.
+                reach.received.extend(place.map(|place| match place.parent() {
+                    Some(folder) if !place.is_dir() => folder.to_owned(),
+                    _ => place,
+                }));
+            }
+            TransferState::Open { part: None }
+            | TransferState::Declined(_)
+            | TransferState::Ended(_)
+            | TransferState::Filed(_) => {}
+        }
+    }
+    reach
 }

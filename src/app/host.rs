@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::{AppError, code, describe};
 use super::export::without_terminal;
-use super::file_thread::FileWork;
+use super::file_thread::{Confined, FileWork};
 use super::history_writer::HistoryWriter;
 use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
@@ -171,8 +170,8 @@ pub(crate) struct OsHost<S> {
     pub(crate) net: Net,
     pub(crate) sink: S,
     log: Option<Log>,
-    /// Folder outside which this process opens nothing any more, if it is confined.
-    pub(crate) confined_to: Option<PathBuf>,
+    /// What this process opens nothing outside of any more, if it is confined.
+    pub(crate) confined: Option<Confined>,
     /// Notices for the recorder, while there is one.
     pub(crate) recorded: Option<Vec<Notice>>,
     /// RSA jobs, each with the keys that it may need.
@@ -209,7 +208,7 @@ impl<S: NoticeSink> OsHost<S> {
             net,
             sink,
             log: None,
-            confined_to: None,
+            confined: None,
             recorded: None,
             worker,
             jobs: BTreeMap::new(),
@@ -386,10 +385,11 @@ impl<S: NoticeSink> OsHost<S> {
     fn open_log(&mut self, file: String) -> Input<'static> {
         // The log before it ends in any case.
         self.log = None;
-        let failed = |error: io::Error| match &self.confined_to {
-            Some(home) if error.kind() == io::ErrorKind::PermissionDenied => format!(
-                "rsachat serve is confined to {}; name a file there, or start it with --no-sandbox",
-                quoted(home)
+        let failed = |error: io::Error| match &self.confined {
+            Some(confined) if error.kind() == io::ErrorKind::PermissionDenied => format!(
+                "rsachat {} is confined to {}; name a file there, or start it with --no-sandbox",
+                confined.command,
+                quoted(&confined.home)
             ),
             _ => describe(&error),
         };
@@ -532,7 +532,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
                 return self.submit_to_store(StoreJob::ForgetHistory { before });
             }
             Effect::File(request) => {
-                self.files.submit(request, self.confined_to.as_deref(), self.net.waker());
+                self.files.submit(request, self.confined.as_ref(), self.net.waker());
             }
             // The profile performs these.
             Effect::ReadBook { .. }

@@ -8,7 +8,7 @@ pub(crate) mod event_loop;
 pub(crate) mod export;
 pub(crate) mod external_editor;
 pub(crate) mod file_disk;
-mod file_thread;
+pub(crate) mod file_thread;
 mod history_writer;
 pub(crate) mod host;
 mod job_thread;

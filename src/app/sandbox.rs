@@ -3,7 +3,18 @@
 //! ends.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Files and folders that a confined process reaches besides its home and those of the system.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Reach {
+    /// Files that are kept elsewhere.
+    pub(crate) kept: Vec<PathBuf>,
+    /// Files, and folders with all that is in them, that are sent.
+    pub(crate) sent: Vec<PathBuf>,
+    /// Folders in which files are received.
+    pub(crate) received: Vec<PathBuf>,
+}
 
 /// Confinement of a process, and where there is less of it, why.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,10 +68,10 @@ pub(crate) fn has_landlock() -> bool {
     system::has_landlock()
 }
 
-/// Confines this process to a home, and to one more file if it keeps one elsewhere. To be called
-/// before a second thread starts: Landlock holds for the caller and for threads that start later.
-pub(crate) fn confine(home: &Path, kept: Option<&Path>) -> Confinement {
-    match (system::restrict_files(home, kept), system::refuse_calls()) {
+/// Confines this process to a home, and what else it needs. To be called before a second thread
+/// starts: Landlock holds for the caller and for threads that start later.
+pub(crate) fn confine(home: &Path, reach: &Reach) -> Confinement {
+    match (system::restrict_files(home, reach), system::refuse_calls()) {
         (Ok(()), Ok(())) => Confinement::Whole,
         (Err(why), Ok(())) | (Ok(()), Err(why)) => Confinement::Partial(why),
         (Err(files), Err(calls)) => Confinement::Missing(format!("{files}; {calls}")),
@@ -84,6 +95,8 @@ mod system {
         BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
         SeccompRule, apply_filter_all_threads,
     };
+
+    use super::Reach;
 
     /// Version of Landlock whose rights are taken away, as far as the kernel knows them: the sixth
     /// (Linux 6.12) has signals and abstract sockets as well. The ninth has sockets with a path, by
@@ -120,8 +133,8 @@ mod system {
         rules.handle_access(AccessFs::ReadFile).and_then(Ruleset::create).is_ok()
     }
 
-    pub(super) fn restrict_files(home: &Path, kept: Option<&Path>) -> Result<(), String> {
-        let status = restrict(home, kept).map_err(|error| format!("Landlock refused its rules: {error}"))?;
+    pub(super) fn restrict_files(home: &Path, reach: &Reach) -> Result<(), String> {
+        let status = restrict(home, reach).map_err(|error| format!("Landlock refused its rules: {error}"))?;
         match status.ruleset {
             RulesetStatus::NotEnforced => Err(NO_LANDLOCK.to_owned()),
             RulesetStatus::PartiallyEnforced => {
@@ -134,13 +147,16 @@ mod system {
         }
     }
 
-    fn restrict(home: &Path, kept: Option<&Path>) -> Result<RestrictionStatus, RulesetError> {
+    fn restrict(home: &Path, reach: &Reach) -> Result<RestrictionStatus, RulesetError> {
         let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
         let device = make_bitflags!(AccessFs::{ReadFile | WriteFile});
         let written = make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate});
         // No folders, links or devices: a home has none.
         let own = make_bitflags!(AccessFs::{
             ReadFile | ReadDir | WriteFile | Truncate | RemoveFile | MakeReg | MakeSock
+        });
+        let received = make_bitflags!(AccessFs::{
+            ReadFile | ReadDir | WriteFile | Truncate | RemoveFile | RemoveDir | MakeReg | MakeDir
         });
         let named = READ.map(PathBuf::from).into_iter().chain([OWN, COPIES].map(PathBuf::from));
         Ruleset::default()
@@ -150,7 +166,9 @@ mod system {
             .add_rules(path_beneath_rules(named.chain(elsewhere()), read))?
             .add_rules(path_beneath_rules([NULL], device))?
             .add_rules(path_beneath_rules([home], own))?
-            .add_rules(path_beneath_rules(kept, written))?
+            .add_rules(path_beneath_rules(&reach.kept, written))?
+            .add_rules(path_beneath_rules(&reach.sent, read))?
+            .add_rules(path_beneath_rules(&reach.received, received))?
             .restrict_self()
     }
 
@@ -275,13 +293,15 @@ mod system {
 mod system {
     use std::path::Path;
 
+    use super::Reach;
+
     pub(super) const NO_LANDLOCK: &str = "this system has no Landlock";
 
     pub(super) fn has_landlock() -> bool {
         false
     }
 
-    pub(super) fn restrict_files(_: &Path, _: Option<&Path>) -> Result<(), String> {
+    pub(super) fn restrict_files(_: &Path, _: &Reach) -> Result<(), String> {
         Err(NO_LANDLOCK.to_owned())
     }
 

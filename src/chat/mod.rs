@@ -34,6 +34,7 @@ mod redial;
 mod seats;
 mod shutdown;
 mod stranger_rows;
+mod taking;
 mod transfer_views;
 mod transfers;
 mod trust_policy;
@@ -91,6 +92,7 @@ pub(crate) use notice::{author, history_rows};
 pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptView};
 pub use questions::{QuestionId, ReadingProof};
 pub use redial::AfterLoss;
+pub use taking::{LeastTrust, OtherOffers, TakeRule, TakeRules, TakenFrom};
 pub use transfer_views::{TransferChoice, TransferProgress};
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
@@ -128,6 +130,7 @@ pub struct Chat {
     shown_numbers: BTreeMap<String, Fingerprint>,
     conversations: Conversations,
     transfers: Transfers,
+    take_rules: TakeRules,
     names: SessionNames,
     seats: Seats,
     stranger_rows: StrangerRows,
@@ -253,6 +256,7 @@ impl Chat {
             shown_numbers: BTreeMap::new(),
             conversations: Conversations::default(),
             transfers: Transfers::default(),
+            take_rules: TakeRules::default(),
             names: SessionNames::default(),
             seats: Seats::new(capacity),
             stranger_rows: StrangerRows::default(),
@@ -308,6 +312,11 @@ impl Chat {
     pub fn transferring_files(mut self) -> Self {
         self.account.file_transfer = FileTransfer::Supported;
         self
+    }
+
+    /// Sets the rules by which files are accepted without a user; by default there are none.
+    pub fn set_take_rules(&mut self, rules: TakeRules) {
+        self.take_rules = rules;
     }
 
     /// Makes the connections that it opens short-lived: nobody is shown there as connected.

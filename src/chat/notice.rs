@@ -272,6 +272,8 @@ pub enum FileInfo {
     // To a peer; one that is away gets the offer later.
     Offered { to: String, number: u32, what: OfferedFiles, when: OfferTime },
     Offers { from: String, number: u32, what: OfferedFiles },
+    // By a rule.
+    Taking { from: String, number: u32, what: OfferedFiles },
     Taken { by: String, number: u32, file: FileName },
     // By us, of a peer that is away.
     TakenLater { from: String, number: u32 },
@@ -495,6 +497,8 @@ pub enum FileWarning {
     Skipped { file: FileName, skipped: u64 },
     RawWire,
     TakesNoFiles { name: String },
+    // What a peer offers, which is refused: `most` bytes are taken.
+    TooLarge { from: String, what: OfferedFiles, most: u64 },
     Declined { by: String, number: u32, file: FileName, reason: DeclineReason },
     Cancelled { by: String, number: u32, file: FileName, reason: CancelReason },
     // Of ours; it goes on once the peer accepts it again.

@@ -15,7 +15,7 @@ use crate::app::client::UserStore;
 use crate::app::error::{AppError, code, describe};
 use crate::app::keyring::PassphraseSource;
 use crate::app::output;
-use crate::app::sandbox::{self, Confinement};
+use crate::app::sandbox::{self, Confinement, Reach};
 use crate::chat::command::{Command, ONE_WAY_ON_NATIVE};
 use crate::chat::{
     AcceptPolicy, CallOptions, CalleeError, Info, KeyExchange, ListenOptions, OaepInfo, OwnName, Protocol,
@@ -111,6 +111,9 @@ pub(crate) fn peers(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("write a number from 1 to {}", limits::PEERS_MAX))
 }
 
+/// What a confined process that transfers files reaches besides.
+const FILES: &str = "it also reads the files that are offered, and writes where they are received";
+
 impl Context<'_> {
     /// Reads the keys. From here on nothing but the standard descriptors is inherited by a command:
     /// the others are closed, now that every file of the command line has been read.
@@ -127,10 +130,18 @@ impl Context<'_> {
     /// Confines the process to its home, unless the settings say otherwise. To be called once
     /// every other file is open, before a thread starts and before a peer is heard.
     pub(crate) fn confine(&self) -> Result<Confinement, AppError> {
+        self.confine_reaching(&Reach::default())
+    }
+
+    /// The same for one that sends or receives files elsewhere.
+    pub(crate) fn confine_reaching(&self, reach: &Reach) -> Result<Confinement, AppError> {
         if self.settings.resolve().sandbox == Sandbox::Off {
             return Ok(Confinement::switched_off());
         }
-        self.confine_now(None)
+        Ok(match self.confine_now(reach)? {
+            Confinement::Whole if *reach != Reach::default() => Confinement::ExceptFor(FILES),
+            confinement => confinement,
+        })
     }
 
     /// The same for a process that opens or starts something later, by a broker, and keeps a file
@@ -151,17 +162,18 @@ impl Context<'_> {
             let why = format!("its second process does not start: {}", describe(&error));
             return Ok(Confinement::Missing(why));
         }
-        Ok(match self.confine_now(kept)? {
+        let kept = kept.map(Path::to_owned).into_iter().collect();
+        Ok(match self.confine_now(&Reach { kept, ..Reach::default() })? {
             Confinement::Whole => Confinement::ExceptFor(words),
             confinement => confinement,
         })
     }
 
-    fn confine_now(&self, kept: Option<&Path>) -> Result<Confinement, AppError> {
+    fn confine_now(&self, reach: &Reach) -> Result<Confinement, AppError> {
         // The rules are for a folder that is there.
         self.home.prepare()?;
         output::end_stderr_thread();
-        Ok(sandbox::confine(self.home.path(), kept))
+        Ok(sandbox::confine(self.home.path(), reach))
     }
 
     /// The same where a program is told what came of it.

@@ -23,6 +23,7 @@ mod retries;
 mod script_tests;
 mod send;
 mod serve;
+mod transfers;
 mod usage;
 
 use std::cell::{Cell, OnceCell};

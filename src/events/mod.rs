@@ -320,6 +320,9 @@ pub(crate) struct Done {
     /// Answers that `ask` has written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) answers: Option<u64>,
+    /// Files and folders that have arrived, of `send --file` and `recv --files`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) files: Option<u64>,
     /// Bytes of a pipe that were sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sent: Option<u64>,

@@ -18,9 +18,31 @@ pub fn words(bytes: u64) -> String {
     }
 }
 
+/// How a count is to be written.
+pub const HOW_TO_WRITE: &str = "write bytes, or a unit behind the number: 500000, 100 MiB, 2 GiB";
+
+/// Reads a count: bytes, or so many of a unit, of which the first letter is enough.
+///
+/// # Errors
+/// [`HOW_TO_WRITE`]
+pub fn parse(text: &str) -> Result<u64, String> {
+    let digits = text.trim().trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = text.trim().strip_suffix(digits).and_then(|number| number.parse::<u64>().ok());
+    let unit = digits.trim_start();
+    let is_unit = |name: &str| {
+        unit.eq_ignore_ascii_case(name) || name.get(..1).is_some_and(|k| unit.eq_ignore_ascii_case(k))
+    };
+    let power = match unit {
+        "" | "byte" | "bytes" => Some(0),
+        _ => (1_u32..7).zip(UNITS).find(|(_, name)| is_unit(name)).map(|(power, _)| power),
+    };
+    let bytes = power.and_then(|power| number?.checked_mul(1_u64.checked_shl(10 * power)?));
+    bytes.ok_or_else(|| HOW_TO_WRITE.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::{parse, words};
 
     #[test]
     fn a_count_is_in_its_largest_whole_unit() {
@@ -35,6 +57,29 @@ mod tests {
             (u64::MAX, "15.9 EiB"),
         ] {
             assert_eq!(words(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn a_count_is_read_with_or_without_its_unit_and_never_wraps() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1 byte", Some(1)),
+            ("500000 bytes", Some(500_000)),
+            ("100 MiB", Some(100 << 20)),
+            ("2gib", Some(2 << 30)),
+            ("3k", Some(3 << 10)),
+            (" 1 T ", Some(1 << 40)),
+            ("15 EiB", Some(15 << 60)),
+            ("16 EiB", None),
+            ("18446744073709551616", None),
+            ("100 MB", None),
+            ("1.5 MiB", None),
+            ("-1", None),
+            ("MiB", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text).ok(), expected, "{text}");
         }
     }
 }

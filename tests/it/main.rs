@@ -15,6 +15,7 @@ mod doctor;
 mod editors;
 mod ends;
 mod events;
+mod file_commands;
 mod files;
 mod foreign_keys;
 mod hints;

@@ -356,6 +356,8 @@ const UNSEEN: &[(&str, &str)] = &[
     ("OutOfFds", "descriptors are the machine's"),
     ("Recording", "`--record` is an option of the prompt"),
     ("FileSkipped", "no links are in a script"),
+    ("FileTaking", "only `recv` and the setting `take` accept files without a user"),
+    ("FileTooLarge", "only `recv` and the setting `take` accept files without a user"),
     ("FileTakesNoFiles", "each program of a script takes files"),
     ("FileNotReceived", "what an actor receives can be written"),
     ("RawAnswered", "only the tutorial's server answers what nobody can read; ours does not"),

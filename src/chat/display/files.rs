@@ -24,6 +24,9 @@ impl FileInfo {
                 RowsAbout(from),
                 format!("{from} offers {} (:accept {number}, :decline {number})", said(what)),
             ),
+            Self::Taking { from, what, .. } => {
+                (RowsAbout(from), format!("taking {} from {from}", said(what)))
+            }
             Self::Taken { by, file, .. } => (AnyRows, format!("{by} takes {file}")),
             Self::TakenLater { from, number } => {
                 (AnyRows, format!("{from} is away; {number} comes when you are both connected"))
@@ -73,6 +76,11 @@ impl FileWarning {
             Self::TakesNoFiles { name } => {
                 (RowsAbout(name), "file", format!("{name}'s program takes no files; nothing was offered"))
             }
+            Self::TooLarge { from, what, most } => (
+                RowsAbout(from),
+                "file",
+                format!("{from} offers {}: declined, at most {} are taken", said(what), size(*most)),
+            ),
             Self::Declined { by, file, reason, .. } => {
                 (RowsAbout(by), "file", format!("{by} declined {file}{}", decline_reason(*reason)))
             }

@@ -4,7 +4,8 @@ use crate::chat::Chat;
 use crate::chat::file_io::{FileRequest, TargetError, TransferNumber};
 use crate::chat::io::Effect;
 use crate::chat::kept::{AfterCommit, TransferStep};
-use crate::chat::notice::{FileInfo, FileWarning, Info, Warning};
+use crate::chat::notice::{FileInfo, FileWarning, Info, OfferedFiles, Warning};
+use crate::chat::taking::{OtherOffers, Verdict};
 use crate::chat::transfers::{Decision, IncomingFile, TransferSide};
 use crate::crypto::Fingerprint;
 use crate::delivery::PartRow;
@@ -37,6 +38,22 @@ impl Chat {
             let from = self.name_of_key(peer);
             self.effects.info(Info::File(FileInfo::TakenLater { from, number }));
         }
+    }
+
+    /// Accepts what a peer offers on a connection, if a rule says so.
+    pub(super) fn take_by_rule(&mut self, conn: ConnId, number: TransferNumber) {
+        let Some(transfer) = self.transfers.get(number) else { return };
+        let (peer, offer) = (transfer.peer, transfer.offer().clone());
+        let Verdict::Accept(folder) = self.take_rules.verdict(&self.book, peer, &offer) else { return };
+        let Some(transfer) = self.transfers.get_mut(number) else { return };
+        let TransferSide::Incoming(file) = &mut transfer.side else { return };
+        // A part says itself where it is.
+        file.decision = Decision::Accepted { place: file.part.is_none().then_some(folder) };
+        transfer.active = self.now.unix;
+        self.keep_transfer(number);
+        let (from, what) = (self.name_of_key(peer), OfferedFiles::of(&offer));
+        self.effects.info(Info::File(FileInfo::Taking { from, number, what }));
+        self.go_on(conn, number);
     }
 
     /// `:decline N`
@@ -170,8 +187,16 @@ impl Chat {
             // Another place may do, or there may be room later.
             Err(error) => {
                 file.stop(Decision::Open);
-                let (peer, file, why) = (transfer.peer, transfer.name.clone(), error.why);
+                let TargetError { reason, why } = error;
+                let (peer, file) = (transfer.peer, transfer.name.clone());
                 self.keep_transfer(number);
+                // Where nobody can accept it into another place, the peer is told.
+                if self.take_rules.others == OtherOffers::Refuse
+                    && let Some(conn) = self.conn_for_files(peer)
+                {
+                    let reason = if reason.is_stop() { reason } else { CancelReason::CannotWrite };
+                    self.send_transfer(conn, TransferRecord::Cancel { id, reason });
+                }
                 let from = self.name_of_key(peer);
                 self.effects.warn(Warning::File(FileWarning::NotAccepted { from, number, file, why }));
             }
@@ -247,7 +272,6 @@ impl Chat {
     /// Takes the path under which a transfer is on disk: its receipt is sent.
     pub(crate) fn handle_target_filed(&mut self, number: TransferNumber, filed: Result<String, TargetError>) {
         let Some(transfer) = self.transfers.get_mut(number) else { return };
-        let (peer, bytes) = (transfer.peer, transfer.offer().total);
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
         // Asked for again while it got its name: it is found under that.
         if matches!(file.decision, Decision::Filed { .. }) {
@@ -255,25 +279,31 @@ impl Chat {
         }
         match filed {
             Ok(path) => {
-                file.decision = Decision::Filed { path: path.clone() };
+                file.decision = Decision::Filed { path };
                 self.keep_transfer(number);
                 match &mut self.kept {
                     Some(kept) => kept.next.push(AfterCommit::Transfer(TransferStep::Filed(number))),
                     None => self.send_filed(number),
                 }
-                let from = self.name_of_key(peer);
-                self.effects.info(Info::File(FileInfo::Received { from, number, path, bytes }));
             }
             Err(error) => self.fail_target(number, error),
         }
     }
 
-    /// Sends the receipt of a transfer, if its connection stands.
+    /// Sends the receipt of a transfer, if its connection stands, and tells the user.
     pub(super) fn send_filed(&mut self, number: TransferNumber) {
-        let transfer = self.transfers.get(number);
-        if let Some((conn, id)) = transfer.and_then(|transfer| Some((transfer.conn?, transfer.offer().id))) {
+        let Some(transfer) = self.transfers.get(number) else { return };
+        let (peer, id, bytes) = (transfer.peer, transfer.offer().id, transfer.offer().total);
+        let TransferSide::Incoming(IncomingFile { decision: Decision::Filed { path }, .. }) = &transfer.side
+        else {
+            return;
+        };
+        let path = path.clone();
+        if let Some(conn) = transfer.conn {
             self.send_transfer(conn, TransferRecord::Filed(id));
         }
+        let from = self.name_of_key(peer);
+        self.effects.info(Info::File(FileInfo::Received { from, number, path, bytes }));
     }
 
     /// Ends a transfer that cannot go on. Where only the place is at fault, what has arrived stays,

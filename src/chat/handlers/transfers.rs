@@ -6,6 +6,7 @@ use crate::chat::file_io::{FileAnswer, FileRequest, TransferNumber};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
 use crate::chat::notice::{FileInfo, FileWarning, Info, Notice, OfferedFiles, Warning};
+use crate::chat::taking::{OtherOffers, Verdict};
 use crate::chat::transfers::{Decision, IncomingFile, Transfer, TransferSide};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
@@ -89,12 +90,18 @@ impl Chat {
         if let Some(number) = self.transfers.incoming(peer, id) {
             return self.handle_offer_again(conn, number, &offer);
         }
+        let verdict = self.take_rules.verdict(&self.book, peer, &offer);
         let acquaintance = self.conversations.get(conn).map(Conversation::acquaintance);
         let is_chosen = acquaintance == Some(Acquaintance::Chosen) || self.has_chosen(peer);
-        let refusal = if is_chosen {
-            (!self.makes_room_for_offer(peer)).then_some(DeclineReason::Unwanted)
-        } else {
-            Some(DeclineReason::NotChosen)
+        let refusal = match verdict {
+            Verdict::None if self.take_rules.others == OtherOffers::Refuse => Some(DeclineReason::Unwanted),
+            Verdict::None if !is_chosen => Some(DeclineReason::NotChosen),
+            Verdict::TooLarge(most) if self.take_rules.others == OtherOffers::Refuse => {
+                let (from, what) = (self.name_of_key(peer), OfferedFiles::of(&offer));
+                self.effects.warn(Warning::File(FileWarning::TooLarge { from, what, most }));
+                Some(DeclineReason::TooLarge)
+            }
+            _ => (!self.makes_room_for_offer(peer)).then_some(DeclineReason::Unwanted),
         };
         if let Some(reason) = refusal {
             self.send_transfer(conn, TransferRecord::Decline { id, reason });
@@ -102,14 +109,16 @@ impl Chat {
         }
         let number = self.transfers.next_number();
         let name = FileName::of_peer(&offer.name);
-        let from = self.name_of_key(peer);
-        let what = OfferedFiles::of(&offer);
-        self.effects.info(Info::File(FileInfo::Offers { from, number, what }));
+        if !matches!(verdict, Verdict::Accept(_)) {
+            let (from, what) = (self.name_of_key(peer), OfferedFiles::of(&offer));
+            self.effects.info(Info::File(FileInfo::Offers { from, number, what }));
+        }
         let offered_on = Some(conn);
         let file = IncomingFile { offered_on, ..IncomingFile::new(offer, Decision::Open) };
         let side = TransferSide::Incoming(file);
         self.transfers.insert(number, Transfer { peer, name, active: self.now.unix, conn: None, side });
         self.keep_transfer(number);
+        self.take_by_rule(conn, number);
     }
 
     /// An offer is repeated on each connection: what became of it is said again.
@@ -123,7 +132,8 @@ impl Chat {
         let id = offer.id;
         match file.decision {
             Decision::Open if file.listing.is_some() => self.ask_for_manifest(conn, number),
-            Decision::Open => {}
+            Decision::Open if is_said => {}
+            Decision::Open => self.take_by_rule(conn, number),
             // Answered on this connection already.
             Decision::Accepted { .. } if transfer.conn == Some(conn) => {}
             Decision::Accepted { .. } => self.go_on(conn, number),

@@ -18,7 +18,7 @@ use crate::app::error::{AppError, code, describe, hint_at_home};
 use crate::app::keyring::{self, StoredKey};
 use crate::app::os::{Bound, bind};
 use crate::app::output;
-use crate::app::sandbox::{self, Confinement};
+use crate::app::sandbox::{self, Confinement, Reach};
 use crate::chat::KeyFor;
 use crate::chat::display::version_and_suite;
 use crate::config::{Layer, Sandbox, SettingSources, Settings};
@@ -187,7 +187,7 @@ fn confine(home: &Home, config: &Settings) -> Finding {
     let confinement = match config.sandbox {
         Sandbox::On => {
             output::end_stderr_thread();
-            sandbox::confine(home.path(), None)
+            sandbox::confine(home.path(), &Reach::default())
         }
         Sandbox::Off => Confinement::switched_off(),
     };

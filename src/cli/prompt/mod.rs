@@ -1,7 +1,7 @@
 //! Interactive prompt: lines of a person, of a pipe, or requests of a program in; notices out.
 
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::args::{self, Context, ProtocolArgs};
@@ -10,12 +10,13 @@ use super::prompt_args::{PromptArgs, layout, open_terminal};
 use crate::app::broker::{self, Broker, Purpose};
 use crate::app::error::{AppError, SIGPIPE, code, describe};
 use crate::app::event_loop::{App, Flow, Frontend};
+use crate::app::file_thread::reach_of;
 use crate::app::host::NoticeSink as _;
 use crate::app::log;
 use crate::app::os::{eprint_line, output_failed};
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::app::recorder::Recorder;
-use crate::app::sandbox::Confinement;
+use crate::app::sandbox::{Confinement, Reach};
 use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
 use crate::chat::{
     AcceptPolicy, Audience, CallOptions, Chat, DialOutcome, ExitRequest, FirstCaller, Input, InputOrigin,
@@ -35,7 +36,7 @@ use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 use crate::peers::address::Family;
 use crate::render::layout::Layout;
-use crate::store::book_file;
+use crate::store::{OpenedStore, StoreError, book_file};
 use crate::text::redaction::Redactions;
 use crate::ui::screen::{Person, Screen, Viewer, stdout_printer};
 use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal, TypedLine, typed_lines};
@@ -136,11 +137,7 @@ fn try_start(
     let terminal = edited.then(|| open_terminal(&config)).transpose()?;
     // It is appended to after each line.
     let kept = terminal.as_ref().and(config.line_history.as_deref());
-    let confinement = match attendance {
-        Attendance::Attended => context.confine_with_broker(Purpose::Prompt, kept)?,
-        // Others sit at its socket, and open files themselves.
-        Attendance::Unattended => context.confine()?,
-    };
+    let (confinement, reach) = confine(context, attendance, kept, opened.as_ref(), &config)?;
     net.set_max_links(capacity + limits::UNAUTHENTICATED_CONNECTIONS);
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat = profile.chat(own_name, book.unwrap_or_default(), capacity).transferring_files();
@@ -180,7 +177,7 @@ fn try_start(
     }
     app.keep_messages(opened);
     app.serve_home();
-    tell_confinement(&mut app, &confinement, attendance);
+    tell_confinement(&mut app, &confinement, reach, attendance);
     if edited && config.listen.is_empty() && args.call().is_none() {
         app.greet();
     }
@@ -220,8 +217,30 @@ fn begin(
     }
 }
 
-fn tell_confinement(app: &mut App<ServedSink<Screen>>, confinement: &Confinement, attendance: Attendance) {
-    app.note_confinement(confinement);
+/// Confines the process, and says what it still reaches by itself.
+fn confine(
+    context: &Context<'_>,
+    attendance: Attendance,
+    kept: Option<&Path>,
+    opened: Option<&Result<OpenedStore, StoreError>>,
+    config: &Settings,
+) -> Result<(Confinement, Reach), AppError> {
+    if attendance == Attendance::Attended {
+        return Ok((context.confine_with_broker(Purpose::Prompt, kept)?, Reach::default()));
+    }
+    // Others sit at its socket, and open files themselves; what is on its way goes on.
+    let opened = opened.and_then(|opened| opened.as_ref().ok());
+    let reach = opened.map(|opened| reach_of(&opened.pairs, config.inbox.as_deref())).unwrap_or_default();
+    Ok((context.confine_reaching(&reach)?, reach))
+}
+
+fn tell_confinement(
+    app: &mut App<ServedSink<Screen>>,
+    confinement: &Confinement,
+    reach: Reach,
+    attendance: Attendance,
+) {
+    app.note_confinement(confinement, "serve", reach);
     if attendance == Attendance::Unattended {
         app.sink().own.tell(&OutputEvent::sandbox(confinement));
     }

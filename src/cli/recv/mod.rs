@@ -3,26 +3,24 @@
 
 pub(crate) mod deliver;
 mod exec;
+mod files;
 pub(crate) mod items;
+mod options;
 mod reply;
 mod taker;
 
 use std::fmt::Display;
-use std::time::Duration;
 
-use clap::{ArgGroup, Args};
-
-use super::args::{self, Context, OutputArgs, PeerSelection, ProtocolArgs, listen_or_connect, warn_of_raw};
+use super::args::{self, Context, listen_or_connect, warn_of_raw};
 use crate::app::broker::Purpose;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::owner_client::{OwnerClient, Watch};
 use crate::chat::{
-    AcceptPolicy, DialOutcome, ExitRequest, HistoryPolicy, Input, KeyExchange, Message, NoReply, Notice,
-    Protocol, ReceiptDue,
+    AcceptPolicy, DialOutcome, ExitRequest, HistoryPolicy, Input, Message, NoReply, Notice, Protocol,
+    ReceiptDue,
 };
-use crate::crypto::Fingerprint;
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::limits;
@@ -34,80 +32,8 @@ use crate::wire::ByeReason;
 use deliver::{Deliverer, Destination};
 use exec::{CommandOutput, ExecCommand};
 use items::{CommandReply, Delivered};
+pub(crate) use options::RecvArgs;
 use taker::{End, Taking, next_owner};
-
-#[derive(Args, Debug)]
-#[command(group = ArgGroup::new("way"), after_help = "\
-When the connection of --connect is lost, the same peer is called again until it answers, as the prompt does: after 1, 2, 4 … 60 s, \
-varied at random by up to half. That ends with code 4 when another key answers, the peer refuses or is blocked, and with 0 when the other side leaves; \
-with --no-retry the loss is the end, with code 5. A message whose acknowledgement was lost with the connection arrives again. \
-On the raw wire nobody is called again.
-
-With neither --listen nor --connect, it takes the messages of the rsachat serving the home (rsachat serve, or a prompt): one \
-process at a time does so and acknowledges them; a prompt there shows them too. When that rsachat ends, it goes on with the next one \
-of the home; with --no-retry that is the end, with code 3. With either option it uses no store. \
-A message whose command fails is then named and tried again after 1, 2, 4 … 60 s, and at each start; meanwhile, what its sender sent \
-after it waits, and the messages of others go on. To get past it, end this process and print the message: \
-rsachat recv --from NAME --count 1.
-
-Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
-a command. It is acknowledged once it is written and flushed, or once the command has exited with 0. The command has \
-RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment; one runs at a time \
-for each peer, 8 in all, 4 for peers that are not verified, and none outlives the program. It has RSACHAT_AGAIN=yes \
-as well if the message may have been given to a command before that failed, or did not end. With --reply it has \
-RSACHAT_REPLY=yes as well, and what it writes to its standard output until it exits is sent back, after the acknowledgement, as one message \
-of at most 16384 bytes of UTF-8, without the newline at its end; if it writes nothing, or fails, nothing is sent back. Any other output is reported \
-here and not sent, and the exit code is 1 at the end; the message is acknowledged all the same, since the command exited with 0. No reply is sent to rsachat send, \
-which reads none. On the raw wire (--wire oaep) anybody can write under any name, there is no fingerprint, and nothing is acknowledged.
-
-Examples:
-  rsachat recv --listen 8002 >> messages.log
-  rsachat recv --from alice --exec ./handle
-  rsachat recv --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'
-  rsachat recv --listen 8002 --exec 'df -h' --exec-timeout 10s --reply
-  rsachat recv --listen 127.0.0.1:8000 --wire oaep")]
-pub(crate) struct RecvArgs {
-    /// Wait for callers: a port, `host:port` (every address of that host)
-    /// or `[::1]:port`
-    #[arg(long, value_name = "ADDR", group = "way")]
-    listen: Option<String>,
-    /// Call the sender: a peer in your book, or host:port
-    #[arg(long, value_name = "NAME|ADDR", group = "way")]
-    connect: Option<String>,
-    /// End when the connection of --connect is lost, with code 5, or the rsachat serving the home
-    /// ends, with code 3, instead of waiting for the next
-    #[arg(long, conflicts_with = "listen")]
-    no_retry: bool,
-    /// Accept messages only from the holder of this key
-    #[arg(long, value_name = "SHA256:…", value_parser = args::fingerprint)]
-    pin: Option<Fingerprint>,
-    /// Accept messages only from this peer in your book
-    #[arg(long, value_name = "NAME", conflicts_with = "pin")]
-    from: Option<String>,
-    /// Also accept messages from peers that are not in your book yet
-    #[arg(long, requires = "way", conflicts_with_all = ["pin", "from"])]
-    accept_new: bool,
-    /// Exit after this many messages
-    #[arg(long, value_name = "N", value_parser = args::at_least_one)]
-    count: Option<u64>,
-    /// Pass each message to the standard input of this shell command; acknowledge it if that
-    /// exits with 0
-    #[arg(long, value_name = "CMD")]
-    exec: Option<String>,
-    /// Kill the command, and whatever it started, after this time [default: never]
-    #[arg(long, value_name = "TIME", requires = "exec", value_parser = args::duration)]
-    exec_timeout: Option<Duration>,
-    /// Send the command's standard output back as one message, if it exits with 0
-    #[arg(long, requires_all = ["exec", "way"])]
-    reply: bool,
-    /// Allow this many peers to be connected at once [default: 1024]
-    #[arg(long, value_name = "N", requires = "listen", value_parser = args::peers)]
-    peers: Option<usize>,
-    #[command(flatten)]
-    protocol: ProtocolArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-}
 
 pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError> {
     let format = args.output.format();
@@ -115,6 +41,9 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     let protocol = args.protocol()?;
     let book = book_file::read(&context.home)?;
     let policy = args.selection().accept_policy(protocol, &book)?;
+    if let Some(folder) = &args.files {
+        return files::run(context, args, folder, policy);
+    }
     let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
     if listen.is_none() && connect.is_none() {
         return take(context, args, policy, format);
@@ -221,23 +150,6 @@ impl RecvArgs {
         let Some(command) = &self.exec else { return Deliverer::output(format) };
         let output = if self.reply { CommandOutput::Reply } else { CommandOutput::Inherited };
         Destination::Command(ExecCommand { command: command.clone(), timeout: self.exec_timeout, output })
-    }
-
-    fn selection(&self) -> PeerSelection<'_> {
-        let named = self.from.as_deref().map(|name| ("--from", name));
-        PeerSelection { pin: self.pin, named, accept_new: self.accept_new }
-    }
-
-    /// Protocol, unless nothing can be received by it.
-    fn protocol(&self) -> Result<Protocol, AppError> {
-        match self.protocol.protocol(self.selection().option())? {
-            Protocol::Oaep(KeyExchange::ListenerOnly) => {
-                let why = "--one-way sends the other side no key, so nothing that it seals could be read \
-                           here";
-                Err(AppError::new(code::USAGE, why).hint("leave it out"))
-            }
-            protocol => Ok(protocol),
-        }
     }
 }
 

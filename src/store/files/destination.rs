@@ -62,11 +62,17 @@ impl Destination {
         inbox: Option<&Path>,
         env: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, FileError> {
-        let folder = inbox.map(Path::to_owned).or_else(|| downloads(env));
+        let folder = Self::inbox(inbox, env);
         let folder = folder.ok_or_else(|| FileError::NoFolder { path: "~/Downloads".into() })?;
         let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&folder);
         made.map_err(FileError::write(&folder, &folder))?;
         Ok(Self { folder, name: None })
+    }
+
+    /// The folder of a place where nothing is named.
+    #[must_use]
+    pub fn inbox(inbox: Option<&Path>, env: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+        inbox.map(Path::to_owned).or_else(|| downloads(env))
     }
 
     /// The folder.

@@ -1,0 +1,163 @@
+//! `rsachat recv --files` and `rsachat send --file`: files between programs without a person.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::support::{Home, PATIENCE, Process, eventually};
+
+/// Bytes that are not received before somebody is killed: the receiver has 8 MiB at a time.
+const BYTES: u32 = 24 << 20;
+
+fn content() -> Vec<u8> {
+    (0..BYTES / 4).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()).collect()
+}
+
+/// Folder with what is sent, and an empty one for what is received.
+struct Folders(TempDir);
+
+impl Folders {
+    fn new() -> Self {
+        let folders = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(folders.from("")).unwrap();
+        fs::create_dir(folders.to("")).unwrap();
+        folders
+    }
+
+    fn from(&self, name: &str) -> PathBuf {
+        self.0.path().join("from").join(name)
+    }
+
+    fn to(&self, name: &str) -> PathBuf {
+        self.0.path().join("to").join(name)
+    }
+
+    fn holds(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.from(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    }
+
+    /// Names of what was received, in their order.
+    fn received(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.to("")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Whether the part of a transfer is there.
+fn has_begun(folder: &Path) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let name = entry.unwrap().file_name();
+        name.to_string_lossy().ends_with(".part")
+    })
+}
+
+fn receives(home: &Home, folders: &Folders, args: &[&str]) -> Process {
+    let to = folders.to("");
+    let all = [&["recv", "--name", "하나", "--files", to.to_str().unwrap()], args].concat();
+    home.run(&all, Stdio::null())
+}
+
+#[test]
+fn files_and_folders_are_received_beside_what_is_there_until_there_are_as_many_as_asked_for() {
+    let (minji, hana, folders) = (Home::of("민지"), Home::of("하나"), Folders::new());
+    fs::write(folders.to("메모.txt"), "old").unwrap();
+    let (note, other) = (folders.holds("메모.txt", "new"), folders.holds("a/메모.txt", "other"));
+    folders.holds("사진/서울/하나.jpg", "jpg");
+    let args = ["--listen", "127.0.0.1:0", "--accept-new", "--count", "3"];
+    let (mut recv, at) = receives(&hana, &folders, &args).and_where();
+    let mut minji = minji.start(&["--connect", &at]);
+    let photos = folders.from("사진");
+    minji.types(&format!(":send {note} {other} {}", photos.display()));
+    assert_eq!(recv.ends(), 0, "{}", recv.complaints());
+    minji.sees("has 사진");
+    assert_eq!(folders.received(), ["메모 (2).txt", "메모 (3).txt", "메모.txt", "사진"]);
+    assert_eq!(fs::read_to_string(folders.to("메모.txt")).unwrap(), "old");
+    let read = |name: &str| fs::read_to_string(folders.to(name)).unwrap();
+    let mut both = [read("메모 (2).txt"), read("메모 (3).txt")];
+    both.sort();
+    assert_eq!(both, ["new", "other"]);
+    assert_eq!(read("사진/서울/하나.jpg"), "jpg");
+    let output = recv.output();
+    let mut printed: Vec<_> = output.lines().collect();
+    printed.sort_unstable();
+    let expected =
+        ["메모 (2).txt", "메모 (3).txt", "사진"].map(|name| folders.to(name).display().to_string());
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn what_is_too_large_is_declined_with_the_reason_and_the_next_is_taken() {
+    let (minji, hana, folders) = (Home::of("민지"), Home::of("하나"), Folders::new());
+    let (large, small) = (folders.holds("large", [b'x'; 2_049]), folders.holds("small", [b'x'; 2_048]));
+    let args = ["--listen", "127.0.0.1:0", "--accept-new", "--max", "2 KiB", "--count", "1"];
+    let (mut recv, at) = receives(&hana, &folders, &args).and_where();
+    let mut minji = minji.start(&["--connect", &at]);
+    minji.types(&format!(":send {large} {small}"));
+    minji.sees("declined large: it is larger than is taken there");
+    assert_eq!(recv.ends(), 0);
+    recv.complains("offers large, 2.0 KiB: declined, at most 2.0 KiB are taken");
+    assert_eq!(folders.received(), ["small"]);
+}
+
+#[test]
+fn nothing_is_taken_of_whom_no_text_would_be_taken() {
+    let (minji, hana, folders) = (Home::of("민지"), Home::of("하나"), Folders::new());
+    let file = folders.holds("file", "x");
+    let (recv, at) = receives(&hana, &folders, &["--listen", "127.0.0.1:0"]).and_where();
+    assert_eq!(minji.start_having_typed(&["--connect", &at], &format!(":send {file}\n")).ends(), 4);
+    recv.complains("has a key that is not in your book");
+    // Chosen, and not verified: so it is for texts.
+    hana.answer(&["peers", "add", "민지", &minji.fingerprint()]);
+    minji.answer(&["peers", "add", "하나", &hana.fingerprint()]);
+    let mut sends = minji.start(&["--connect", &at]);
+    sends.types(&format!(":send {file}"));
+    sends.sees("has file");
+    assert_eq!(folders.received(), ["file"]);
+}
+
+#[test]
+fn a_recv_of_files_that_was_killed_goes_on_when_it_is_run_again() {
+    let (minji, hana, folders) = (Home::of("민지"), Home::of("하나"), Folders::new());
+    let file = folders.holds("영화.mkv", content());
+    let (mut sends, at) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
+    let args = ["--connect", &at, "--accept-new", "--count", "1"];
+    let mut recv = receives(&hana, &folders, &args);
+    sends.sees("하나 joined");
+    sends.types("@하나 파일이에요");
+    sends.types(&format!(":send {file} --to 하나"));
+    eventually("the transfer has begun", PATIENCE, || has_begun(&folders.to("")));
+    recv.signal(Signal::KILL);
+    recv.ends();
+    sends.sees("lost 하나");
+    let mut again = receives(&hana, &folders, &args);
+    assert_eq!(again.ends(), 0, "{}", again.complaints());
+    sends.sees("has 영화.mkv");
+    assert_eq!(folders.received(), ["영화.mkv"]);
+    assert!(fs::read(folders.to("영화.mkv")).unwrap() == content());
+}
+
+#[test]
+fn a_recv_of_files_says_before_it_begins_what_is_in_its_way() {
+    let (hana, folders) = (Home::of("하나"), Folders::new());
+    let none = folders.to("none");
+    let run = |args: &[&str]| hana.run(&[&["recv"], args].concat(), Stdio::null());
+    let none = none.to_str().unwrap();
+    run(&["--listen", "127.0.0.1:0", "--files", none]).ends_saying(3, "there is no such folder");
+    run(&["--files", none]).ends_saying(2, "--listen");
+    run(&["--listen", "127.0.0.1:0", "--max", "1k"]).ends_saying(2, "--files");
+    run(&["--listen", "127.0.0.1:0", "--files", none, "--max", "1 MB"]).ends_saying(2, "100 MiB");
+    run(&["--listen", "127.0.0.1:0", "--files", none, "--wire", "oaep"]).ends_saying(2, "--wire");
+    let _owner = hana.serves();
+    let to = folders.to("");
+    let mut recv = run(&["--listen", "127.0.0.1:0", "--files", to.to_str().unwrap()]);
+    recv.ends_saying(3, "serves this home, and gets its files");
+}
