@@ -22,6 +22,7 @@ mod hints;
 mod history;
 mod home;
 mod hostile;
+mod hostile_offers;
 mod idle;
 mod interrupted_transfers;
 mod killings;

@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use rsachat::wire::{Record, TransferRecord};
 use rustix::process::Signal;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::support::hostile_peer::HostilePeer;
 use crate::support::{Home, PATIENCE, Process, eventually};
@@ -173,4 +174,42 @@ fn paths_at_an_attached_prompt_begin_where_it_was_started() {
     takes.types(":accept 1 받은 것");
     sends.sees("민지 has 두 개.txt");
     assert_eq!(fs::read_to_string(to.join("받은 것/두 개.txt")).unwrap(), "안녕\n");
+}
+
+#[test]
+fn files_arrive_under_their_names_in_korean_of_any_length_with_spaces_and_quotes() {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir().unwrap());
+    let (from, to) = (outside.path().join("from"), outside.path().join("받은 것"));
+    fs::create_dir(&from).unwrap();
+    fs::create_dir(&to).unwrap();
+    let (mut takes, at) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
+    let mut sends = hana.start(&["--connect", &at]);
+    takes.sees("하나 joined");
+    takes.types(":to 하나");
+    takes.sees("plain text now goes to 하나");
+    let long = "가".repeat(85);
+    let names = ["회의록 최종.hwp", "회의록 최종.hwp", "it's \"a\" `b` $c *?.txt", &long, "-rf", "~", "a:b"];
+    for (number, name) in (1..).zip(names) {
+        // As macOS writes the second one.
+        let decomposed = if number == 2 { name.nfd().collect() } else { name.to_owned() };
+        fs::write(from.join(&decomposed), name).unwrap();
+        let quoted = shell_words::quote(from.join(&decomposed).to_str().unwrap()).into_owned();
+        sends.types(&format!(":send {quoted} --to 민지"));
+        takes.sees(&format!("(:accept {number}, :decline {number})"));
+        takes.types(&format!(":accept {number} '{}'", to.display()));
+        sends.sees_times("민지 has ", number, PATIENCE);
+        let landed = if number == 2 { "회의록 최종 (2).hwp" } else { name };
+        assert_eq!(fs::read_to_string(to.join(landed)).unwrap(), name, "{landed}");
+    }
+    assert_eq!(fs::read_dir(&to).unwrap().count(), names.len());
+    // All of them in a folder.
+    sends.types(&format!(":send {} --to 민지", from.display()));
+    takes.sees("(:accept 8, :decline 8)");
+    takes.types(&format!(":accept 8 '{}'", to.display()));
+    sends.sees("민지 has from");
+    let expected = ["회의록 최종.hwp", "회의록 최종 (2).hwp", names[2], &long, "-rf", "~", "a:b"];
+    for name in expected {
+        assert!(to.join("from").join(name).is_file(), "{name}");
+    }
+    assert_eq!(fs::read_dir(to.join("from")).unwrap().count(), expected.len());
 }

@@ -170,6 +170,7 @@ pub(crate) fn filled(small_disk: fn(&Path) -> Command) -> Result<(), Failed> {
 /// Receives 60,000 bytes on a disk of 96 KiB, which something else fills.
 pub(crate) fn full(outside: &Path) -> ExitCode {
     let elsewhere = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    full_at_every_page(outside, elsewhere.path());
     let from = elsewhere.path().join("from");
     fs::write(&from, vec![3; 60_000]).unwrap();
     let (to, filler) = (outside.join("to"), outside.join("filler"));
@@ -211,4 +212,64 @@ pub(crate) fn full(outside: &Path) -> ExitCode {
     }
     assert_eq!(fs::read(part.finish().unwrap()).unwrap(), vec![3; 60_000]);
     ExitCode::SUCCESS
+}
+
+/// Receives a file and a folder of twelve pages while so many of them are free, and the rest later.
+fn full_at_every_page(outside: &Path, elsewhere: &Path) {
+    const PAGE: usize = 4_096;
+    let (to, filler) = (outside.join("to"), outside.join("filler"));
+    for kind in [OfferKind::File, OfferKind::Folder] {
+        let from = elsewhere.join(format!("{kind:?}"));
+        match kind {
+            OfferKind::File => fs::write(&from, vec![4; 12 * PAGE]).unwrap(),
+            OfferKind::Folder => {
+                fs::create_dir_all(from.join("inner")).unwrap();
+                for number in 0..6 {
+                    fs::write(from.join(format!("inner/{number}")), vec![number; 2 * PAGE]).unwrap();
+                }
+            }
+        }
+        let source = Arc::new(Source::examine(&from).unwrap());
+        // Pieces of less than a page.
+        let records: Vec<_> = records(&source).iter().flat_map(|record| pieces(record, 1_000)).collect();
+        let mut refusals = 0;
+        for free in 0..12 {
+            fs::create_dir(&to).unwrap();
+            let mut part = begin(&source, outside, Room::Ignore).unwrap();
+            let stat = rustix::fs::statvfs(outside).unwrap();
+            let left = usize::try_from(stat.f_bavail * stat.f_frsize).unwrap();
+            fs::write(&filler, vec![0; left - free * PAGE]).unwrap();
+            let mut records = records.iter();
+            let mut refused = None;
+            for record in records.by_ref() {
+                if let Err(error) = part.write(record) {
+                    assert!(matches!(error, FileError::Full { .. }), "{kind:?} {free}: {error}");
+                    refused = Some(record);
+                    break;
+                }
+            }
+            refusals += usize::from(refused.is_some());
+            assert_eq!(names(&to), [PART], "{kind:?} {free}");
+            fs::remove_file(&filler).unwrap();
+            for record in refused.into_iter().chain(records) {
+                part.write(record).unwrap();
+            }
+            let path = part.finish().unwrap();
+            assert!(is_same(&from, &path), "{kind:?} {free}");
+            assert_eq!(names(&to).len(), 1);
+            fs::remove_dir_all(&to).unwrap();
+        }
+        assert!(refusals >= 11, "{kind:?}: {refusals} refusals");
+    }
+}
+
+/// A record in pieces of so many bytes.
+fn pieces(record: &TransferRecord, length: usize) -> Vec<TransferRecord> {
+    let TransferRecord::Chunk { id, at, bytes } = record else { return vec![record.clone()] };
+    let piece = |(number, bytes): (usize, &[u8])| TransferRecord::Chunk {
+        id: *id,
+        at: Position { offset: at.offset + (number * length) as u64, ..*at },
+        bytes: bytes.to_vec(),
+    };
+    bytes.chunks(length).enumerate().map(piece).collect()
 }

@@ -41,8 +41,13 @@ impl HostilePeer {
 
     /// Calls a listener and says that it takes files.
     pub fn calls_taking_files(at: &str, key: &str, name: &str) -> Self {
+        Self::calls_taking_files_from(77, at, key, name)
+    }
+
+    /// The same from the source address of this number.
+    pub fn calls_taking_files_from(source: usize, at: &str, key: &str, name: &str) -> Self {
         let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
-        let call = Self::tries_to_call(at, &identity, name, (Purpose::Chat, TAKES_FILES), 77);
+        let call = Self::tries_to_call(at, &identity, name, (Purpose::Chat, TAKES_FILES), source);
         let (mut peer, confirm) = call.expect("the listener answers");
         peer.stream.write_all(&confirm).unwrap();
         assert!(matches!(peer.receives(), Record::Confirm(_)));
