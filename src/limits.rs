@@ -201,6 +201,8 @@ pub const LINGER_MS: u64 = 1_000;
 /// RFC 5482), in milliseconds: before a connection is established, and on the raw wire, which has
 /// no pings.
 pub const UNACKNOWLEDGED_MS: u64 = 30_000;
+/// Bytes that the kernel takes for a peer and has not sent (`TCP_NOTSENT_LOWAT`).
+pub const UNSENT_BYTES: u32 = 128 * 1024;
 /// Silence after which the kernel probes a connection (`SO_KEEPALIVE`), and the time between two
 /// probes, in milliseconds.
 pub const KEEPALIVE_MS: u64 = 20_000;

@@ -13,7 +13,7 @@ use socket2::{SockRef, TcpKeepalive};
 use super::stream::Stream;
 use super::{NetEvent, ReadInterest};
 use crate::ids::ConnId;
-use crate::limits::{KEEPALIVE_MS, LINK_TURN_BYTES, UNACKNOWLEDGED_MS};
+use crate::limits::{KEEPALIVE_MS, LINK_TURN_BYTES, UNACKNOWLEDGED_MS, UNSENT_BYTES};
 
 pub(super) struct Link {
     stream: Stream,
@@ -145,9 +145,14 @@ impl Link {
         }
     }
 
-    /// The socket, with its user timeout disabled, and the bytes that it has not taken yet.
+    /// The socket, for bytes alone: with its user timeout and its bound on unsent bytes disabled,
+    /// and the bytes that it has not taken yet.
     pub(super) fn into_parts(self) -> (Stream, Vec<u8>) {
         self.disable_user_timeout();
+        #[cfg(target_os = "linux")]
+        if let Stream::Tcp(stream) = &self.stream {
+            let _ = SockRef::from(stream).set_tcp_notsent_lowat(u32::MAX);
+        }
         let unsent: Vec<u8> = self.queue.chunks.into_iter().flatten().skip(self.queue.written).collect();
         (self.stream, unsent)
     }
@@ -401,6 +406,9 @@ fn set_options(stream: &TcpStream) {
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(every).with_interval(every));
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_user_timeout(Some(Duration::from_millis(UNACKNOWLEDGED_MS)));
+    // A text that is typed while a file is sent waits for no more of it than this.
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -418,5 +426,19 @@ mod tests {
         assert_eq!(limit(), Some(Duration::from_millis(UNACKNOWLEDGED_MS)));
         link.disable_user_timeout();
         assert_eq!(limit(), None);
+    }
+
+    #[test]
+    fn of_what_is_sent_a_peer_waits_for_little_and_a_pipe_for_as_much_as_the_kernel_takes() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let link = Link::new(Stream::Tcp(TcpStream::from_std(stream)));
+        let unsent = |stream: &Stream| match stream {
+            Stream::Tcp(stream) => SockRef::from(stream).tcp_notsent_lowat().unwrap(),
+            Stream::Local(_) => unreachable!(),
+        };
+        assert_eq!(unsent(&link.stream), UNSENT_BYTES);
+        assert_eq!(unsent(&link.into_parts().0), u32::MAX);
     }
 }

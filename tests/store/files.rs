@@ -100,10 +100,11 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 pub(crate) fn named() -> Result<(), Failed> {
     let mut kills = 0;
-    // Also where the file system cannot refuse to replace.
-    let renames: [&[&str]; 2] = [&[], &["-e", "inject=renameat2:error=EINVAL"]];
+    // Also where the file system cannot refuse to replace, and the kernel cannot refuse links.
+    let older = ["-e", "inject=renameat2:error=EINVAL", "-e", "inject=openat2:error=ENOSYS"];
+    let kernels: [&[&str]; 2] = [&[], &older];
     let kinds = [OfferKind::File, OfferKind::Folder];
-    for (kind, renames) in kinds.into_iter().flat_map(|kind| renames.map(|renames| (kind, renames))) {
+    for (kind, kernel) in kinds.into_iter().flat_map(|kind| kernels.map(|kernel| (kind, kernel))) {
         for call in CALLS {
             for number in 1.. {
                 let outside = tempfile::tempdir()?;
@@ -119,13 +120,13 @@ pub(crate) fn named() -> Result<(), Failed> {
                 // What was there before is there afterwards.
                 fs::create_dir(to.join("from"))?;
                 let mut command = Command::new("strace");
-                command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=all"]).args(renames);
+                command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=all"]).args(kernel);
                 command.arg("-e").arg(format!("inject={call}:signal=KILL:when={number}"));
                 let mut child = start(command.arg(this_program()).arg(RECEIVER).arg(outside.path()));
                 let said = BufReader::new(child.stdout.take().unwrap()).lines().next();
                 let ended = child.wait()?.success();
                 let said = said.transpose()?;
-                let what = format!("{kind:?} {renames:?} {call} {number}");
+                let what = format!("{kind:?} {kernel:?} {call} {number}");
                 let identity = said.as_deref().and_then(|said| {
                     let (inode, made_ns) = said.split_once(' ')?;
                     Some(PartIdentity { inode: inode.parse().ok()?, made_ns: made_ns.parse().ok()? })

@@ -10,9 +10,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use rustix::fs::{
-    AtFlags, FallocateFlags, Mode, OFlags, fallocate, fchmod, fsync, mkdirat, openat, unlinkat,
-};
+use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, fallocate, fchmod, fsync, mkdirat, unlinkat};
 use rustix::io::Errno;
 
 use super::destination::Destination;
@@ -22,7 +20,7 @@ use super::extent::hash_up_to;
 use super::layout::Layout;
 use super::leftovers::{part_name, remove_part, sweep};
 use super::naming::{FinalName, name_part};
-use super::tree::{Missing, Tree, open_folder};
+use super::tree::{Missing, Tree, open_beneath, open_folder};
 use crate::transfer::{BlockHasher, BlockList, FileName, OutOfOrder, cost};
 use crate::wire::{Offer, OfferKind, Position, TransferId, TransferRecord};
 
@@ -175,8 +173,7 @@ impl Part {
     ) -> Result<(), FileError> {
         let path = destination.folder().join(part_name(id));
         let failed = FileError::write(destination.folder(), &path);
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let part = match openat(destination.open()?, part_name(id), flags, Mode::empty()) {
+        let part = match open_beneath(destination.open()?, &part_name(id), OFlags::PATH, Mode::empty()) {
             Ok(part) => File::from(part),
             Err(Errno::NOENT) => return Ok(()),
             Err(error) => return Err(failed(error.into())),
@@ -219,8 +216,8 @@ impl Part {
         let name = part_name(self.id);
         match self.kind {
             OfferKind::File => {
-                let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let file = File::from(openat(&self.folder, name, flags, PART_MODE)?);
+                let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+                let file = File::from(open_beneath(&self.folder, &name, flags, PART_MODE)?);
                 self.current = Some(Current::new(file));
             }
             OfferKind::Folder => mkdirat(&self.folder, name, PART_FOLDER_MODE)?,
@@ -248,8 +245,8 @@ impl Part {
         let name = part_name(self.id);
         let file = match self.kind {
             OfferKind::File => {
-                let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                let file = File::from(openat(&self.folder, name, flags, Mode::empty())?);
+                let flags = OFlags::RDWR | OFlags::NONBLOCK;
+                let file = File::from(open_beneath(&self.folder, &name, flags, Mode::empty())?);
                 if identity_of(&file)? != self.identity {
                     return Ok(false);
                 }
@@ -290,8 +287,8 @@ impl Part {
     /// The path of what was given its name before, if it was: the program has ended since.
     fn filed(&self) -> io::Result<Option<PathBuf>> {
         for name in self.name.candidates() {
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let Ok(found) = openat(&self.folder, name.as_slice(), flags, Mode::empty()) else { continue };
+            let found = open_beneath(&self.folder, name.as_slice(), OFlags::PATH, Mode::empty());
+            let Ok(found) = found else { continue };
             let found = File::from(found);
             let is_whole = self.kind == OfferKind::Folder || found.metadata()?.len() == self.total();
             if is_whole && identity_of(&found)? == self.identity {
@@ -576,8 +573,10 @@ fn bytes_of(names: &[FileName]) -> impl Iterator<Item = &[u8]> {
 fn open_entry(tree: &mut Tree, names: &[FileName], flags: OFlags) -> io::Result<File> {
     let (name, folders) = names.split_last().ok_or(io::ErrorKind::InvalidFilename)?;
     let folder = tree.folder(bytes_of(folders), Missing::Make)?;
-    let flags = flags | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(File::from(openat(folder, name.as_str(), flags, FILE_MODE)?))
+    // A mode is for a file that is made.
+    let mode = if flags.contains(OFlags::CREATE) { FILE_MODE } else { Mode::empty() };
+    let flags = flags | OFlags::RDWR | OFlags::NONBLOCK;
+    Ok(File::from(open_beneath(folder, name.as_str(), flags, mode)?))
 }
 
 fn identity_of(file: &File) -> io::Result<PartIdentity> {

@@ -7,14 +7,14 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::entries::{Entry, Stamp};
 use super::error::FileError;
 use super::extent::{Extent, hash_up_to};
 use super::source::{Source, open, stamp_of};
-use super::tree::{Missing, Tree};
+use super::tree::{Missing, Tree, open_beneath};
 use crate::limits::FILE_CHUNK_BYTES;
 use crate::transfer::{BlockHasher, BlockList, OutOfOrder, cost};
 use crate::wire::{OfferKind, Position, TransferId, TransferRecord};
@@ -200,8 +200,8 @@ fn open_below(tree: &mut Tree, path: &[u8]) -> io::Result<File> {
     let mut folders: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
     let name = folders.pop().unwrap_or_default();
     let folder = tree.folder(folders, Missing::Refuse)?;
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    Ok(File::from(openat(folder, name, flags, Mode::empty())?))
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(File::from(open_beneath(folder, name, flags, Mode::empty())?))
 }
 
 /// What an error of the system says about a source. One that is gone, shorter, or has become a

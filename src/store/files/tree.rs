@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, mkdirat, openat, statat};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use super::entries::Stamp;
 
@@ -78,8 +79,29 @@ impl Tree {
 
 /// The folder of that name in another one; a link is none.
 pub(super) fn open_folder(above: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(openat(above, name, flags, Mode::empty())?)
+    Ok(open_beneath(above, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?)
+}
+
+/// Opens what has that name in a folder: never a link, nor anything outside of the folder. Where
+/// the kernel cannot refuse that (before Linux 5.6, or behind a filter of system calls), it relies
+/// on names that were checked.
+pub(super) fn open_beneath(
+    folder: impl AsFd,
+    name: impl Arg + Copy,
+    flags: OFlags,
+    mode: Mode,
+) -> rustix::io::Result<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{ResolveFlags, openat2};
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match openat2(&folder, name, flags, mode, resolve) {
+            Err(Errno::NOSYS | Errno::PERM) => {}
+            opened => return opened,
+        }
+    }
+    openat(folder, name, flags, mode)
 }
 
 /// What has that name in a folder, itself and not what it links to.
@@ -100,4 +122,38 @@ pub(super) fn stamp(stat: &Stat) -> Stamp {
 /// Nanoseconds since 1970.
 pub(super) fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_opened_outside_of_a_folder_nor_through_a_link() {
+        let outside = tempfile::tempdir().unwrap();
+        let at = |name: &str| outside.path().join(name);
+        fs::create_dir_all(at("folder/inner")).unwrap();
+        fs::write(at("secret"), "mine").unwrap();
+        symlink("../secret", at("folder/link")).unwrap();
+        symlink("inner", at("folder/short")).unwrap();
+        let folder = File::open(at("folder")).unwrap();
+        let opened = |name: &str| open_beneath(&folder, name, OFlags::RDONLY, Mode::empty()).map(drop);
+        opened("inner").unwrap();
+        assert_eq!(opened("link"), Err(Errno::LOOP));
+        assert_eq!(opened("short"), Err(Errno::LOOP));
+        // Names that are not checked lead nowhere either, where the kernel is asked.
+        let secret = at("secret");
+        for name in ["..", "../secret", "inner/../../secret", secret.to_str().unwrap()] {
+            let refused = opened(name);
+            assert!(matches!(refused, Err(Errno::XDEV)) || is_old_kernel(), "{name}: {refused:?}");
+        }
+    }
+
+    fn is_old_kernel() -> bool {
+        use rustix::fs::{CWD, ResolveFlags, openat2};
+        openat2(CWD, ".", OFlags::PATH, Mode::empty(), ResolveFlags::BENEATH).is_err()
+    }
 }
