@@ -76,12 +76,12 @@ impl World {
     /// A row is shown. Where it is about the book, these keys have the name that it says.
     pub(super) fn each_sentence_is_in_the_book_file(&self, notice: &Notice, keys: &[Fingerprint]) {
         let is_true = keys.iter().any(|key| self.is_in_the_book_file(notice, key));
-        assert!(is_true || !is_about_the_book(notice), "{notice:?}, and the book is\n{}", self.book);
+        assert!(is_true || !is_about_the_book(notice), "{notice:?}, and the book is\n{}", self.disk.book);
     }
 
     /// Whether what a row says of a key stands in the book on disk.
     pub(super) fn is_in_the_book_file(&self, notice: &Notice, key: &Fingerprint) -> bool {
-        let entry = self.book.by_fingerprint(key);
+        let entry = self.disk.book.by_fingerprint(key);
         let is = |holds: fn(&PeerEntry) -> bool| entry.is_some_and(holds);
         match notice {
             Notice::Info(Info::Blocked { .. }) => is(|entry| entry.trust.is_blocked()),

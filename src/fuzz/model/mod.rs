@@ -7,6 +7,7 @@
 //! - `laws` is what has to hold, each law under its sentence.
 
 mod act;
+mod disk;
 mod laws;
 pub(super) mod link;
 #[cfg(test)]

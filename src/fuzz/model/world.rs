@@ -9,13 +9,14 @@ use crate::crypto::{Fingerprint, Seed};
 use crate::ids::{ConnId, DialId, ListenerId};
 use crate::limits;
 use crate::peers::address::Target;
-use crate::peers::book::{Book, Change, ChangedBook, Trust};
+use crate::peers::book::{Book, Change, Trust};
 use crate::peers::met::MetPeers;
 use crate::peers::name::Name;
 use crate::session::Role;
 use crate::time::{MonoMs, Now, UnixMs};
 
 use super::act::{Act, Caller, NAMES};
+use super::disk::{Disk, DiskJob};
 use super::link::{KEYS, Link, fingerprint, new_chat};
 
 /// Bytes of a text of a flood.
@@ -30,30 +31,14 @@ pub(super) enum Addressee {
     Key(Fingerprint),
 }
 
-/// What is asked of the book, by its number.
-enum DiskJob {
-    Read(ConnId),
-    Change(u64, Vec<Change>),
-}
-
-/// Block that is not on disk: it holds from the job that was to write it.
-struct UnsavedBlock {
-    job: u64,
-    changes: Vec<Change>,
-}
-
 pub(super) struct World {
     pub(super) chat: Chat,
     now: Now,
     ids: u64,
     listener: ListenerId,
-    store_fails: bool,
-    disk_waits: bool,
-    disk: VecDeque<DiskJob>,
-    /// Book on disk, and as the chat was last told, with the blocks that are not on disk.
-    pub(super) book: Book,
+    pub(super) disk: Disk,
+    /// Book as the chat was last told, with the blocks that are not on disk.
     known: Book,
-    unsaved_blocks: BTreeMap<Fingerprint, UnsavedBlock>,
     met: MetPeers,
     pub(super) links: BTreeMap<ConnId, Link>,
     /// Who answers the next dial, and who answered the earlier ones.
@@ -86,12 +71,8 @@ impl World {
             now: Now { mono: MonoMs(10_000), unix: UnixMs(1_000_000) },
             ids: 0,
             listener: ListenerId(0),
-            store_fails: false,
-            disk_waits: false,
-            disk: VecDeque::new(),
-            book: Book::new(),
+            disk: Disk::default(),
             known: Book::new(),
-            unsaved_blocks: BTreeMap::new(),
             met: MetPeers::default(),
             links: BTreeMap::new(),
             next_answer: None,
@@ -196,19 +177,19 @@ impl World {
                     Change::Forget { fingerprint },
                     Change::Rename { fingerprint, name },
                 ];
-                let _ = self.book.apply(&changes[change]);
+                let _ = self.disk.book.apply(&changes[change]);
             }
             Act::Poll => {
-                self.learn(self.book.clone());
-                self.handle(Input::BookChanged(Ok(self.book.clone())));
+                self.learn(self.disk.book.clone());
+                self.handle(Input::BookChanged(Ok(self.disk.book.clone())));
             }
-            Act::Store { fails } => self.store_fails = fails,
+            Act::Store { fails } => self.disk.fails = fails,
             Act::Disk { waits } => {
-                self.disk_waits = waits;
+                self.disk.waits = waits;
                 self.follow();
             }
             Act::DiskOnce => {
-                if let Some(job) = self.disk.pop_front() {
+                if let Some(job) = self.disk.jobs.pop_front() {
                     let done = self.work_on_disk(job);
                     self.handle(done);
                 }
@@ -237,8 +218,8 @@ impl World {
             while let Some(effect) = self.chat.poll_effect() {
                 results.extend(self.host(effect));
             }
-            if results.is_empty() && !self.disk_waits {
-                let job = self.disk.pop_front();
+            if results.is_empty() && !self.disk.waits {
+                let job = self.disk.jobs.pop_front();
                 results.extend(job.map(|job| self.work_on_disk(job)));
             }
             let Some(input) = results.pop_front() else { return };
@@ -300,13 +281,14 @@ impl World {
             Effect::Job { conn, job, .. } => Some(Input::JobDone { conn, result: job.run(&KEYS[0]) }),
             Effect::Seed { conn } => Some(Input::Seed { conn, seed: Seed::new([11; 32]) }),
             Effect::ReadBook { conn } => {
-                self.disk.push_back(DiskJob::Read(conn));
+                self.disk.jobs.push_back(DiskJob::Read(conn));
                 None
             }
             Effect::ChangeBook(changes) => {
                 self.ids += 1;
-                self.note_blocks(self.ids, &changes);
-                self.disk.push_back(DiskJob::Change(self.ids, changes));
+                self.disk.note_blocks(self.ids, &changes);
+                self.learn(self.known.clone());
+                self.disk.jobs.push_back(DiskJob::Change(self.ids, changes));
                 None
             }
             Effect::ChangeMet(change) => {
@@ -373,45 +355,18 @@ impl World {
         keys
     }
 
-    /// A block holds from now on, whether or not it can be written.
-    fn note_blocks(&mut self, job: u64, changes: &[Change]) {
-        let is_block = |change: &&Change| matches!(change, Change::Block { .. });
-        for key in changes.iter().filter(is_block).map(Change::fingerprint) {
-            let changes = changes.iter().filter(|change| change.fingerprint() == key).cloned().collect();
-            self.unsaved_blocks.entry(key).or_insert(UnsavedBlock { job, changes });
-        }
-        self.learn(self.known.clone());
-    }
-
     fn work_on_disk(&mut self, job: DiskJob) -> Input<'static> {
-        match job {
-            DiskJob::Read(conn) => {
-                self.subject = None;
-                self.learn(self.book.clone());
-                Input::Book { conn, book: Ok(Some(self.book.clone())) }
-            }
-            DiskJob::Change(job, changes) => {
-                self.subject = changes.first().map(Change::fingerprint);
-                if self.store_fails {
-                    return Input::Changed(Err("no space left on device".to_owned()));
-                }
-                let is_written =
-                    |change: &Change| matches!(change, Change::Block { .. } | Change::Unblock { .. });
-                for key in changes.iter().filter(|change| is_written(change)).map(Change::fingerprint) {
-                    self.unsaved_blocks.retain(|other, block| *other != key || block.job > job);
-                }
-                let outcome = self.book.apply_all(&changes);
-                self.learn(self.book.clone());
-                Input::Changed(Ok(ChangedBook { book: self.book.clone(), outcome }))
-            }
+        self.subject = job.subject();
+        let done = self.disk.work(job);
+        if !matches!(done, Input::Changed(Err(_))) {
+            self.learn(self.disk.book.clone());
         }
+        done
     }
 
     /// The book as the chat has it from now on.
-    fn learn(&mut self, mut book: Book) {
-        for block in self.unsaved_blocks.values() {
-            let _ = book.apply_all(&block.changes);
-        }
+    fn learn(&mut self, book: Book) {
+        let book = self.disk.with_unsaved_blocks(book);
         let chosen = book.peers().filter(|entry| entry.trust != Trust::Met);
         self.ever_chosen.extend(chosen.map(|entry| entry.fingerprint));
         self.named.extend(book.peers().map(|entry| (entry.fingerprint, entry.name.to_string())));
@@ -470,7 +425,7 @@ impl World {
         match (word, key) {
             ("to", _) => self.addressee = key.map_or(Addressee::Nobody, Addressee::Key),
             // This one is to be written, whatever was before.
-            ("block", Some(key)) => drop(self.unsaved_blocks.remove(&key)),
+            ("block", Some(key)) => self.disk.forget_block(key),
             _ => {}
         }
         self.command(&format!(":{word} {name}"));
@@ -483,8 +438,8 @@ impl World {
             is_it && key.is_some_and(|key| self.keys_of(notice).contains(&key))
         });
         let is_due = word == "block" || word == "unblock" && was_blocked;
-        if !self.disk_waits {
-            assert_eq!(is_said, is_due && key.is_some() && !self.store_fails, ":{word} {name}");
+        if !self.disk.waits {
+            assert_eq!(is_said, is_due && key.is_some() && !self.disk.fails, ":{word} {name}");
         }
     }
 
