@@ -13,11 +13,11 @@ use rand::rngs::SysRng;
 
 use super::os;
 use crate::chat::{FileAnswer, FileRequest, OfferedSource, TargetError, TransferNumber};
-use crate::delivery::{Hashed, PartRow};
+use crate::delivery::{Hashed, PartRow, Room};
 use crate::limits::{FILE_READ_BYTES, FILE_SYNC_BYTES, FILE_SYNC_MS, MANIFEST_PART_BYTES};
 use crate::store::files::{
-    Destination, EntryList, FileError, Part, PartIdentity, Reopened, Room, Source, SourceIdentity,
-    SourceReader, Synced, remove_stale_parts,
+    Destination, EntryList, FileError, Part, PartIdentity, Reopened, Source, SourceIdentity, SourceReader,
+    Synced, remove_stale_parts,
 };
 use crate::time::UnixMs;
 use crate::transfer::{BlockList, cost};
@@ -115,8 +115,8 @@ impl FileDisk {
                 let target = || self.targets.get(&number).map(Target::page);
                 Some(FileAnswer::Listed { number, face, entries: source.or_else(target).unwrap_or_default() })
             }
-            FileRequest::OpenTarget { number, offer, place, part } => {
-                Some(match self.open(number, &offer, place.as_deref(), part) {
+            FileRequest::OpenTarget { number, offer, place, room, part } => {
+                Some(match self.open(number, &offer, place.as_deref(), room, part) {
                     Ok(OpenedTarget::At(at, part)) => FileAnswer::Opened { number, opened: Ok((at, part)) },
                     Ok(OpenedTarget::Filed(path)) => {
                         FileAnswer::Filed { number, filed: Ok(path.display().to_string()) }
@@ -195,6 +195,7 @@ impl FileDisk {
         number: TransferNumber,
         offer: &Offer,
         place: Option<&str>,
+        room: Room,
         kept: Option<PartRow>,
     ) -> Result<OpenedTarget, FileError> {
         let known: Vec<_> = self.targets.values().filter_map(|it| Some(it.part.as_ref()?.id())).collect();
@@ -212,7 +213,7 @@ impl FileDisk {
                 // It begins again. What cannot be removed is found by its age.
                 let _ = Part::discard_closed(&place, offer.id, identity);
             } else {
-                match Part::reopen(&place, offer, entries.clone(), Room::Reserve, identity, synced)? {
+                match Part::reopen(&place, offer, entries.clone(), room, identity, synced)? {
                     Reopened::Part(part) => return Ok(target.begin(*part, row)),
                     Reopened::Filed(path) => return Ok(OpenedTarget::Filed(path)),
                     Reopened::Gone => before = Some(place),
@@ -222,7 +223,7 @@ impl FileDisk {
         let destination = named.or(before).map_or_else(|| self.places.inbox(), Ok)?;
         // A folder that cannot be listed is told of when it is written to.
         let _ = remove_stale_parts(destination.folder(), UnixMs(os::unix_ms()), &known);
-        let part = Part::begin(&destination, offer, entries, Room::Reserve)?;
+        let part = Part::begin(&destination, offer, entries, room)?;
         let PartIdentity { inode, made_ns } = part.identity();
         let (folder, name) = (bytes_of(destination.folder().as_os_str()), destination.name().map(bytes_of));
         Ok(target.begin(part, PartRow { folder, name, inode, made_ns, synced: Hashed::default() }))

@@ -158,7 +158,7 @@ pub(crate) fn reach_of(pairs: &Pairs, inbox: Option<&Path>) -> Reach {
             TransferState::Open { part: Some(part) } => {
                 reach.received.extend(place_of(None, Some(part), None));
             }
-            TransferState::Accepted { place, part } => {
+            TransferState::Accepted { place, part, .. } => {
                 let place = place_of(place.as_deref(), part.as_ref(), inbox.as_deref());
                 // A new name is one in a folder that is there.
                 reach.received.extend(place.map(|place| match place.parent() {

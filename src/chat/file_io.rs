@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::Fingerprint;
-use crate::delivery::{Hashed, PartRow};
+use crate::delivery::{Hashed, PartRow, Room};
 use crate::ids::FaceId;
 use crate::transfer::cost;
 use crate::wire::{CancelReason, ManifestEntry, Offer, Position, TransferId, TransferRecord};
@@ -34,7 +34,13 @@ pub enum FileRequest {
     /// Give the first entries of a source or a target: [`FileAnswer::Listed`].
     ListEntries { number: TransferNumber, face: FaceId },
     /// Open the place where a transfer goes: [`FileAnswer::Opened`].
-    OpenTarget { number: TransferNumber, offer: Offer, place: Option<String>, part: Option<PartRow> },
+    OpenTarget {
+        number: TransferNumber,
+        offer: Offer,
+        place: Option<String>,
+        room: Room,
+        part: Option<PartRow>,
+    },
     /// Remove the part of a transfer that an earlier process made without a note of it.
     DropLeftover { id: TransferId, place: Option<String> },
     /// Write a record of content: [`FileAnswer::Written`].

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::file_io::TransferNumber;
 use crate::crypto::Fingerprint;
-use crate::delivery::{Hashed, PartRow, TransferRow, TransferState};
+use crate::delivery::{Hashed, PartRow, Room, TransferRow, TransferState};
 use crate::ids::{ConnId, FaceId};
 use crate::limits::{FILE_OFFER_MS, FILE_WINDOW_BYTES, OFFERS_EACH_PEER};
 use crate::time::{MonoMs, UnixMs};
@@ -92,6 +92,7 @@ pub(crate) enum Decision {
     /// It is taken, to this place, if the user has named one.
     Accepted {
         place: Option<String>,
+        room: Room,
     },
     Declined(DeclineReason),
     /// It was ended while it came.
@@ -247,7 +248,7 @@ impl Transfer {
                 return Self { peer, name, active, conn: None, side };
             }
             TransferState::Open { part } => (Decision::Open, part),
-            TransferState::Accepted { place, part } => (Decision::Accepted { place }, part),
+            TransferState::Accepted { place, room, part } => (Decision::Accepted { place, room }, part),
             TransferState::Declined(reason) => (Decision::Declined(reason), None),
             TransferState::Ended(reason) => (Decision::Ended(reason), None),
             TransferState::Filed(path) => (Decision::Filed { path }, None),
@@ -266,8 +267,8 @@ impl Transfer {
             },
             TransferSide::Incoming(file) => match &file.decision {
                 Decision::Open => TransferState::Open { part: file.part.clone() },
-                Decision::Accepted { place } => {
-                    TransferState::Accepted { place: place.clone(), part: file.part.clone() }
+                Decision::Accepted { place, room } => {
+                    TransferState::Accepted { place: place.clone(), room: *room, part: file.part.clone() }
                 }
                 Decision::Declined(reason) => TransferState::Declined(*reason),
                 Decision::Ended(reason) => TransferState::Ended(*reason),

@@ -20,7 +20,7 @@ pub use pair::{
     Calls, Content, Exposure, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED,
     StoreBatch, StoreChange, hash_of,
 };
-pub use transfer::{Hashed, PartRow, TransferRow, TransferState};
+pub use transfer::{Hashed, PartRow, Room, TransferRow, TransferState};
 
 /// Something that a [`Resume`] has brought to light, for the user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

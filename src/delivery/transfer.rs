@@ -38,6 +38,8 @@ pub enum TransferState {
     Accepted {
         /// The place that the user has named.
         place: Option<String>,
+        /// Whether there must be room for all of it.
+        room: Room,
         /// What has arrived.
         part: Option<PartRow>,
     },
@@ -47,6 +49,15 @@ pub enum TransferState {
     Ended(CancelReason),
     /// It is on disk, under this name.
     Filed(String),
+}
+
+/// What is to be done about the room on a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Room {
+    /// Too little is refused, and for a file it is taken at once.
+    Reserve,
+    /// The user goes on all the same: much of a file may be holes.
+    Ignore,
 }
 
 /// Beginning of an entry, and the SHA-256 of each of its whole blocks.

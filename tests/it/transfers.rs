@@ -1,6 +1,7 @@
 //! Files between two prompts: killed in the middle, they go on.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -212,4 +213,28 @@ fn files_arrive_under_their_names_in_korean_of_any_length_with_spaces_and_quotes
         assert!(to.join("from").join(name).is_file(), "{name}");
     }
     assert_eq!(fs::read_dir(to.join("from")).unwrap().count(), expected.len());
+}
+
+#[test]
+fn a_file_of_holes_that_is_larger_than_the_disk_is_taken_once_its_receiver_says_so() {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir().unwrap());
+    let (from, to) = (outside.path().join("disk.img"), outside.path().join("to"));
+    fs::create_dir(&to).unwrap();
+    let disk = rustix::fs::statvfs(&to).unwrap();
+    let size = disk.f_bavail * disk.f_frsize + (64 << 30);
+    fs::File::create(&from).unwrap().set_len(size).unwrap();
+    let (mut takes, at) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
+    let mut sends = hana.start(&["--connect", &at]);
+    takes.sees("하나 joined");
+    takes.types(":to 하나");
+    takes.sees("plain text now goes to 하나");
+    sends.types(&format!(":send {} --to 민지", from.display()));
+    takes.sees("(:accept 1, :decline 1)");
+    takes.types(&format!(":accept 1 {}", to.display()));
+    takes.sees("are needed; make room or name another folder");
+    takes.types(&format!(":accept 1 {} --anyway", to.display()));
+    sends.sees("민지 has disk.img");
+    let landed = fs::metadata(to.join("disk.img")).unwrap();
+    assert_eq!(landed.len(), size);
+    assert!(landed.blocks() < 2_048, "{} blocks", landed.blocks());
 }

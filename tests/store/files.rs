@@ -8,9 +8,10 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use libtest_mimic::Failed;
+use rsachat::delivery::Room;
 use rsachat::limits::FILE_READ_BYTES;
 use rsachat::store::files::{
-    Destination, EntryList, FileError, Part, PartIdentity, Reopened, Room, Source, SourceReader, Synced,
+    Destination, EntryList, FileError, Part, PartIdentity, Reopened, Source, SourceReader, Synced,
 };
 use rsachat::transfer::BlockList;
 use rsachat::wire::{OfferKind, Position, TransferId, TransferRecord};

@@ -14,6 +14,7 @@ pub use table::{COMMANDS, CommandSpec, Completion, TransferStage, TransferUse, m
 use super::callee::CallOptions;
 use super::types::{HistoryPolicy, KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};
 use crate::crypto::Fingerprint;
+use crate::delivery::Room;
 use crate::limits;
 use crate::peers::address::{AddressError, ListenAt};
 use crate::peers::name::{Name, NameError};
@@ -70,7 +71,7 @@ pub enum Command {
     OutboxDrop { name: String, number: Option<u64> },
     SendFiles { paths: Vec<String>, to: Option<String> },
     Files { number: Option<u32> },
-    AcceptFiles { number: u32, place: Option<String> },
+    AcceptFiles { number: u32, place: Option<String>, room: Room },
     DeclineFiles { number: u32 },
     CancelFiles { number: u32 },
     Log { to: LogTarget },

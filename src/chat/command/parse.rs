@@ -13,6 +13,7 @@ use crate::chat::types::{
     NotifyPolicy, NotifyWhen, Protocol,
 };
 use crate::crypto::Fingerprint;
+use crate::delivery::Room;
 use crate::limits;
 use crate::peers::address::{Family, ListenAt};
 use crate::peers::name::Name;
@@ -25,6 +26,8 @@ const FULLWIDTH_AT: char = '\u{FF20}';
 
 /// U+FF1A, the same for a colon.
 const FULLWIDTH_COLON: char = '\u{FF1A}';
+/// Word behind `:accept` that takes more than there is room for.
+const ANYWAY: &str = "--anyway";
 /// Messages that `:last` shows where no number is named.
 const LAST: usize = 10;
 
@@ -167,12 +170,16 @@ fn words_of<'a>(spec: &CommandSpec, arguments: &'a str) -> Result<Vec<Cow<'a, st
     let shell_words = |text| shell_words::split(text).map_err(|_| CommandError::Quotes);
     Ok(match (spec.name, whole.rsplit_once(char::is_whitespace), whole.split_once(char::is_whitespace)) {
         ("send", ..) => shell_words(whole)?.into_iter().map(Cow::Owned).collect(),
-        ("accept", _, Some((number, place))) => {
+        ("accept", _, Some((number, rest))) => {
+            let (place, anyway) = match rest.strip_suffix(ANYWAY) {
+                Some(place) if place.trim_end() != place || place.is_empty() => (place, Some(ANYWAY)),
+                _ => (rest, None),
+            };
             let place = match <[String; 1]>::try_from(shell_words(place)?) {
                 Ok([place]) => Cow::Owned(place),
-                Err(_) => Cow::Borrowed(place.trim_start()),
+                Err(_) => Cow::Borrowed(place.trim()),
             };
-            vec![Cow::Borrowed(number), place]
+            [Cow::Borrowed(number), place].into_iter().chain(anyway.map(Cow::Borrowed)).collect()
         }
         ("save", Some((file, number)), _) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
             vec![Cow::Borrowed(file.trim_end()), Cow::Borrowed(number)]
@@ -227,9 +234,16 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("send", words) => return send(words, usage),
         ("files", []) => Command::Files { number: None },
         ("files", [number]) => Command::Files { number: Some(number.parse().map_err(|_| usage())?) },
-        ("accept", [number, place @ ..]) if place.len() < 2 => {
+        ("accept", [number, rest @ ..]) => {
+            let (place, room) = match rest {
+                [place @ .., ANYWAY] => (place, Room::Ignore),
+                place => (place, Room::Reserve),
+            };
+            if place.len() > 1 {
+                return Err(usage());
+            }
             let place = place.first().map(owned).filter(|place| !place.is_empty());
-            Command::AcceptFiles { number: number.parse().map_err(|_| usage())?, place }
+            Command::AcceptFiles { number: number.parse().map_err(|_| usage())?, place, room }
         }
         ("decline", [number]) => Command::DeclineFiles { number: number.parse().map_err(|_| usage())? },
         ("cancel", [number]) => Command::CancelFiles { number: number.parse().map_err(|_| usage())? },
@@ -598,15 +612,19 @@ mod tests {
             assert_eq!(error(line), "write :send FILE|DIR… [--to NAME]", "{line}");
         }
         let accept = |line: &str| match parse_line(line) {
-            Ok(ParsedLine::Command(Command::AcceptFiles { number, place })) => (number, place),
+            Ok(ParsedLine::Command(Command::AcceptFiles { number, place, room })) => (number, place, room),
             other => panic!("{other:?}"),
         };
-        assert_eq!(accept(":accept 3"), (3, None));
+        assert_eq!(accept(":accept 3"), (3, None, Room::Reserve));
+        assert_eq!(accept(":accept 3 --anyway "), (3, None, Room::Ignore));
+        assert_eq!(accept(":accept 3 a b --anyway"), (3, Some("a b".to_owned()), Room::Ignore));
+        assert_eq!(accept(":accept 3 'a --anyway'"), (3, Some("a --anyway".to_owned()), Room::Reserve));
+        assert_eq!(accept(":accept 3 x--anyway"), (3, Some("x--anyway".to_owned()), Room::Reserve));
         for (place, meant) in
             [("a  b", "a  b"), ("'a  b'", "a  b"), (r"a\ b", "a b"), ("받은 것/", "받은 것/")]
         {
             let line = format!(":accept 3  {place} ");
-            assert_eq!(accept(&line), (3, Some(meant.to_owned())));
+            assert_eq!(accept(&line), (3, Some(meant.to_owned()), Room::Reserve));
         }
         // A program gives each path as it is.
         let words = |words: [&str; 3]| command_of("send", &words.map(str::to_owned));

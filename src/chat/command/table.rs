@@ -283,11 +283,12 @@ pub const COMMANDS: [CommandSpec; 35] = [
     ),
     spec(
         "accept",
-        "N [PATH]",
+        "N [PATH] [--anyway]",
         "take what a peer offers",
         Completion::OfferAndFile,
         "PATH is a folder to put it into, or a new name. Without it, files go to the inbox of the \
-         settings, else to your folder for downloads. Nothing is ever overwritten: a second name.txt becomes name (2).txt.",
+         settings, else to your folder for downloads. Nothing is ever overwritten: a second name.txt becomes name (2).txt. \
+         --anyway takes more bytes than are free: much of a file may be holes.",
     ),
     spec("decline", "N", "refuse what a peer offers", Completion::Transfers(TransferUse::Answer), ""),
     spec(

@@ -54,7 +54,7 @@ impl Chat {
             Command::SendFiles { paths, to } => self.send_files(paths, to.as_deref()),
             Command::Files { number: None } => self.show_files(),
             Command::Files { number: Some(number) } => self.list_files(number),
-            Command::AcceptFiles { number, place } => self.accept_files(number, place),
+            Command::AcceptFiles { number, place, room } => self.accept_files(number, place, room),
             Command::DeclineFiles { number } => self.decline_files(number),
             Command::CancelFiles { number } => self.cancel_files(number),
             Command::Log { to } => self.set_log(to),

@@ -8,7 +8,7 @@ use crate::chat::notice::{FileInfo, FileWarning, Info, OfferedFiles, Warning};
 use crate::chat::taking::{OtherOffers, Verdict};
 use crate::chat::transfers::{Decision, IncomingFile, TransferSide};
 use crate::crypto::Fingerprint;
-use crate::delivery::PartRow;
+use crate::delivery::{PartRow, Room};
 use crate::ids::ConnId;
 use crate::limits::MANIFEST_PARTS;
 use crate::session::AnySession;
@@ -17,8 +17,8 @@ use crate::wire::{
 };
 
 impl Chat {
-    /// `:accept N [PATH]`
-    pub(crate) fn accept_files(&mut self, number: TransferNumber, place: Option<String>) {
+    /// `:accept N [PATH] [--anyway]`
+    pub(crate) fn accept_files(&mut self, number: TransferNumber, place: Option<String>, room: Room) {
         let Some(number) = self.find_transfer(number) else { return };
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let TransferSide::Incoming(file) = &mut transfer.side else {
@@ -29,7 +29,7 @@ impl Chat {
         }
         let peer = transfer.peer;
         let place = place.map(|place| self.conversations.face().path(place));
-        file.decision = Decision::Accepted { place };
+        file.decision = Decision::Accepted { place, room };
         transfer.active = self.now.unix;
         self.keep_transfer(number);
         if let Some(conn) = self.conn_for_files(peer) {
@@ -48,7 +48,8 @@ impl Chat {
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
         // A part says itself where it is.
-        file.decision = Decision::Accepted { place: file.part.is_none().then_some(folder) };
+        let place = file.part.is_none().then_some(folder);
+        file.decision = Decision::Accepted { place, room: Room::Reserve };
         transfer.active = self.now.unix;
         self.keep_transfer(number);
         let (from, what) = (self.name_of_key(peer), OfferedFiles::of(&offer));
@@ -116,13 +117,14 @@ impl Chat {
     pub(super) fn open_target(&mut self, number: TransferNumber) {
         let Some(transfer) = self.transfers.get(number) else { return };
         let offer = transfer.offer().clone();
-        let TransferSide::Incoming(IncomingFile { decision: Decision::Accepted { place }, part, .. }) =
-            &transfer.side
+        let TransferSide::Incoming(IncomingFile {
+            decision: Decision::Accepted { place, room }, part, ..
+        }) = &transfer.side
         else {
             return;
         };
-        let (place, part) = (place.clone(), part.clone());
-        self.effects.push(Effect::File(FileRequest::OpenTarget { number, offer, place, part }));
+        let (place, room, part) = (place.clone(), *room, part.clone());
+        self.effects.push(Effect::File(FileRequest::OpenTarget { number, offer, place, room, part }));
     }
 
     pub(super) fn handle_manifest(
@@ -168,7 +170,7 @@ impl Chat {
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let id = transfer.offer().id;
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
-        let Decision::Accepted { place } = &mut file.decision else { return };
+        let Decision::Accepted { place, .. } = &mut file.decision else { return };
         // Asked for on an earlier connection as well: one answer is enough.
         if file.transfer.is_receiving() {
             return;

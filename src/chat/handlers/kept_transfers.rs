@@ -50,7 +50,7 @@ impl Chat {
                 let (from, what) = (self.name_of_key(transfer.peer), OfferedFiles::of(transfer.offer()));
                 self.effects.info(Info::File(FileInfo::Offers { from, number, what }));
             }
-            Decision::Accepted { place } if file.part.is_none() => {
+            Decision::Accepted { place, .. } if file.part.is_none() => {
                 let (id, place) = (transfer.offer().id, place.clone());
                 self.effects.push(Effect::File(FileRequest::DropLeftover { id, place }));
             }

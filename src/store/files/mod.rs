@@ -23,7 +23,7 @@ pub use destination::Destination;
 pub use entries::EntryList;
 pub use error::FileError;
 pub use leftovers::remove_stale_parts;
-pub use part::{Part, PartIdentity, Reopened, Room, Synced};
+pub use part::{Part, PartIdentity, Reopened, Synced};
 pub use reader::SourceReader;
 pub use source::{Source, SourceIdentity};
 pub use walk::Skipped;

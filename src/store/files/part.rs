@@ -21,6 +21,7 @@ use super::layout::Layout;
 use super::leftovers::{part_name, remove_part, sweep};
 use super::naming::{FinalName, name_part};
 use super::tree::{Missing, Tree, open_beneath, open_folder};
+use crate::delivery::Room;
 use crate::transfer::{BlockHasher, BlockList, FileName, OutOfOrder, cost};
 use crate::wire::{Offer, OfferKind, Position, TransferId, TransferRecord};
 
@@ -64,15 +65,6 @@ pub struct PartIdentity {
     /// When that was made, in nanoseconds since 1970: numbers of inodes are used again. 0 where the
     /// file system does not say.
     pub made_ns: u64,
-}
-
-/// What is to be done about the room on a disk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Room {
-    /// Too little is refused, and for a file it is taken at once.
-    Reserve,
-    /// The user goes on all the same: much of a file may be holes.
-    Ignore,
 }
 
 /// Place up to which everything survives a loss of power.

@@ -1,7 +1,7 @@
 //! Values of file transfers as bytes.
 
 use super::rows::{Reader, Value};
-use crate::delivery::{Hashed, PartRow, TransferRow, TransferState};
+use crate::delivery::{Hashed, PartRow, Room, TransferRow, TransferState};
 use crate::time::UnixMs;
 use crate::wire::{CancelReason, DeclineReason, Offer, Position};
 
@@ -11,6 +11,7 @@ const ACCEPTED: u8 = 2;
 const DECLINED: u8 = 3;
 const ENDED: u8 = 4;
 const FILED: u8 = 5;
+const ACCEPTED_ANYWAY: u8 = 6;
 
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
@@ -20,7 +21,7 @@ impl Value for TransferRow {
         let state = match &self.state {
             TransferState::Outgoing { path, hashed, .. } => 4 + path.len() + 32 + hashed_bytes(hashed),
             TransferState::Open { part } => 1 + part_bytes(part.as_ref()),
-            TransferState::Accepted { place, part } => {
+            TransferState::Accepted { place, part, .. } => {
                 6 + place.as_ref().map_or(0, String::len) + part_bytes(part.as_ref())
             }
             TransferState::Filed(path) => 4 + path.len(),
@@ -43,8 +44,11 @@ impl Value for TransferRow {
                 to.push(OPEN);
                 put_part(to, part.as_ref());
             }
-            TransferState::Accepted { place, part } => {
-                to.push(ACCEPTED);
+            TransferState::Accepted { place, room, part } => {
+                to.push(match room {
+                    Room::Reserve => ACCEPTED,
+                    Room::Ignore => ACCEPTED_ANYWAY,
+                });
                 put_option(to, place.as_ref().map(String::as_bytes));
                 put_part(to, part.as_ref());
             }
@@ -65,7 +69,11 @@ impl Value for TransferRow {
                 TransferState::Outgoing { path: text(from)?, identity: from.array()?, hashed: hashed(from)? }
             }
             OPEN => TransferState::Open { part: optional(from, part)? },
-            ACCEPTED => TransferState::Accepted { place: optional(from, text)?, part: optional(from, part)? },
+            state @ (ACCEPTED | ACCEPTED_ANYWAY) => TransferState::Accepted {
+                room: if state == ACCEPTED { Room::Reserve } else { Room::Ignore },
+                place: optional(from, text)?,
+                part: optional(from, part)?,
+            },
             DECLINED => TransferState::Declined(DeclineReason::from_number(from.byte()?)),
             ENDED => TransferState::Ended(CancelReason::from_number(from.byte()?)),
             FILED => TransferState::Filed(text(from)?),

@@ -9,7 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Destination, EntryList, FileError, Part, Reopened, Room, Source, SourceReader, Synced};
+use super::{Destination, EntryList, FileError, Part, Reopened, Source, SourceReader, Synced};
+use crate::delivery::Room;
 use crate::limits::FILE_READ_BYTES;
 use crate::transfer::{BlockList, ManifestProgress};
 use crate::wire::{ManifestEntry, Offer, OfferKind, Position, TransferId, TransferRecord};
