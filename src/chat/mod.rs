@@ -542,7 +542,8 @@ impl Chat {
             Input::Logging { file, result } => self.handle_log(&file, result),
             Input::WriteBlocked { conn } => self.with_session(conn, AnySession::write_blocked),
             Input::Drained { conn } => {
-                self.with_session(conn, AnySession::write_drained);
+                let now = self.now.mono;
+                self.with_session(conn, |session| session.write_drained(now));
                 self.pump_files(conn);
             }
             Input::File(answer) => self.handle_file_answer(answer),

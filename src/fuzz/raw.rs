@@ -55,7 +55,7 @@ pub fn raw(data: &[u8]) {
     whole.handle_bytes(&stream);
     stream.chunks(step).for_each(|piece| cut.handle_bytes(piece));
     for side in [&mut whole, &mut cut] {
-        side.session.handle_eof();
+        side.session.handle_eof(MonoMs(0));
         side.drain();
         // The first block is tried behind each of the line ends that may belong to the PEM.
         assert!(side.jobs <= stream.len() / BLOCK_BYTES + 8, "{} jobs for {} bytes", side.jobs, stream.len());

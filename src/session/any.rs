@@ -38,8 +38,11 @@ impl AnySession {
         either!(self, session => session.handle_job(now, result));
     }
 
-    pub(crate) fn handle_eof(&mut self) {
-        either!(self, session => session.handle_eof());
+    pub(crate) fn handle_eof(&mut self, now: MonoMs) {
+        match self {
+            Self::Native(session) => session.handle_eof(),
+            Self::Oaep(session) => session.handle_eof(now),
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: MonoMs) {
@@ -58,24 +61,25 @@ impl AnySession {
         either!(self, session => session.wants_read())
     }
 
-    pub(crate) fn send(&mut self, text: &str, now: UnixMs) -> Result<u64, SendError> {
+    /// Sends a text, typed at a moment that may be earlier.
+    pub(crate) fn send(&mut self, now: MonoMs, text: &str, typed: UnixMs) -> Result<u64, SendError> {
         match self {
-            Self::Native(session) => session.send(text, now),
-            Self::Oaep(session) => session.send(text),
+            Self::Native(session) => session.send(text, typed),
+            Self::Oaep(session) => session.send(now, text),
         }
     }
 
-    pub(crate) fn close(&mut self, reason: ByeReason) {
+    pub(crate) fn close(&mut self, now: MonoMs, reason: ByeReason) {
         match self {
             Self::Native(session) => session.close(reason),
-            Self::Oaep(session) => session.close(),
+            Self::Oaep(session) => session.close(now),
         }
     }
 
-    pub(crate) fn reject_key(&mut self) {
+    pub(crate) fn reject_key(&mut self, now: MonoMs) {
         match self {
             Self::Native(session) => session.reject_key(),
-            Self::Oaep(session) => session.close(),
+            Self::Oaep(session) => session.close(now),
         }
     }
 
@@ -136,8 +140,11 @@ impl AnySession {
     }
 
     /// The kernel has taken everything that was sent.
-    pub(crate) fn write_drained(&mut self) {
-        either!(self, session => session.write_drained());
+    pub(crate) fn write_drained(&mut self, now: MonoMs) {
+        match self {
+            Self::Native(session) => session.write_drained(),
+            Self::Oaep(session) => session.write_drained(now),
+        }
     }
 
     /// On the raw wire no side confirms anything.

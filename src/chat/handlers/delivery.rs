@@ -499,7 +499,7 @@ impl Chat {
         kept.timing = CommitTiming::AtOnce;
         let count = waiting.len();
         for message in waiting {
-            if let Ok(number) = conversation.session.send(&message.text, typed_now.min(message.typed)) {
+            if let Ok(number) = conversation.session.send(now, &message.text, typed_now.min(message.typed)) {
                 conversation.unacked.push(number, &message.text, now);
                 conversation.pair.on_connection.push_back((number, message.seq));
             }

@@ -33,7 +33,7 @@ impl Chat {
     /// Closes a connection whose messages can be shown no more.
     pub(crate) fn dismiss(&mut self, conn: ConnId, reason: ByeReason) {
         self.unshown.remove(&conn);
-        self.with_session(conn, |session| session.close(reason));
+        self.close_session(conn, reason);
     }
 
     /// The highest number up to this one before which nothing of the peer is to be shown.

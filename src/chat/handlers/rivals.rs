@@ -41,7 +41,7 @@ impl Chat {
         if loser == conn {
             self.follow_successor(conn, winner);
         }
-        self.with_session(loser, |session| session.close(ByeReason::Replaced));
+        self.close_session(loser, ByeReason::Replaced);
         newer_stays
     }
 

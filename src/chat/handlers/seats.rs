@@ -44,7 +44,7 @@ impl Chat {
             _ => SeatDecision::Free,
         };
         if let SeatDecision::InPlaceOf(newest) = decision {
-            self.with_session(newest, |session| session.close(ByeReason::Leaving));
+            self.close_session(newest, ByeReason::Leaving);
         }
         if self.is_full() {
             self.refuse_seat();

@@ -30,6 +30,12 @@ impl Chat {
         }
     }
 
+    /// Ends a session in order, with the reason for the peer.
+    pub(crate) fn close_session(&mut self, conn: ConnId, reason: ByeReason) {
+        let now = self.now.mono;
+        self.with_session(conn, |session| session.close(now, reason));
+    }
+
     /// Calls the session that a receipt goes to, if there is one.
     pub(crate) fn with_session_of(&mut self, due: ReceiptDue, call: impl FnOnce(&mut AnySession)) {
         if let Some(conn) = due.conn {
@@ -107,7 +113,8 @@ impl Chat {
     pub(crate) fn handle_eof(&mut self, conn: ConnId, error: Option<String>) {
         if let Some(conversation) = self.conversations.get_mut(conn) {
             conversation.stream_error = error;
-            self.with_session(conn, AnySession::handle_eof);
+            let now = self.now.mono;
+            self.with_session(conn, |session| session.handle_eof(now));
         }
     }
 
@@ -123,7 +130,7 @@ impl Chat {
             let deadline = self.conversations.get(conn).and_then(Conversation::close_deadline);
             if deadline.is_some_and(|due| now >= due) {
                 let bye = self.bye();
-                self.with_session(conn, |session| session.close(bye));
+                self.close_session(conn, bye);
             }
             self.with_session(conn, |session| session.handle_timeout(now));
         }
@@ -238,7 +245,7 @@ impl Chat {
         let Some(conversation) = self.conversations.get_mut(conn) else { return };
         conversation.claim = None;
         conversation.closed_for = Some(reason);
-        conversation.session.close(reason);
+        conversation.session.close(self.now.mono, reason);
         while let Some(output) =
             self.conversations.get_mut(conn).and_then(|conversation| conversation.session.poll_output())
         {

@@ -59,7 +59,7 @@ impl Chat {
         if let Some(conversation) = self.conversations.get(conn) {
             self.effects.info(Info::ConnectCancelled { target: conversation.origin.to_string() });
         }
-        self.with_session(conn, |session| session.close(ByeReason::Leaving));
+        self.close_session(conn, ByeReason::Leaving);
     }
 
     /// Begins the end of the program: every conversation closes, and what is pending is cancelled.
@@ -178,7 +178,7 @@ impl Chat {
                 self.warn_not_in_time(name);
             }
             let bye = self.bye();
-            self.with_session(conn, |session| session.close(bye));
+            self.close_session(conn, bye);
         }
     }
 
@@ -229,7 +229,7 @@ impl Chat {
                 continue;
             }
             let bye = self.bye();
-            self.with_session(conn, |session| session.close(bye));
+            self.close_session(conn, bye);
         }
         if self.conversations.len() == 0
             && self.book_changes.is_empty()

@@ -319,7 +319,7 @@ impl Chat {
             return None;
         }
         let mut sent = None;
-        match conversation.session.send(text, self.now.unix) {
+        match conversation.session.send(self.now.mono, text, self.now.unix) {
             Ok(seq) => {
                 conversation.unacked.push(seq, text, self.now.mono);
                 let peer = conversation.peer.as_ref().map(|peer| peer.id);

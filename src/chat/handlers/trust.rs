@@ -14,7 +14,6 @@ use crate::peers::address::Target;
 use crate::peers::book::{Book, Change, ChangeOutcome, ChangedBook, PeerEntry, Trust};
 use crate::peers::met::MetChange;
 use crate::peers::name::Name;
-use crate::session::AnySession;
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
 use crate::wire::ByeReason;
@@ -97,7 +96,10 @@ impl Chat {
                     self.drop_tried(dial, key);
                 }
                 match claim {
-                    None => self.with_session(conn, AnySession::reject_key),
+                    None => {
+                        let now = self.now.mono;
+                        self.with_session(conn, |session| session.reject_key(now));
+                    }
                     Some(_) => self.close_unheard(conn, ByeReason::Refused),
                 }
             }

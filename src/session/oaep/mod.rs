@@ -110,7 +110,8 @@ impl OaepSession {
     }
 
     /// Takes the end of the peer's stream. What came before is still opened.
-    pub fn handle_eof(&mut self) {
+    pub fn handle_eof(&mut self, now: MonoMs) {
+        self.now = now;
         if self.recv != RecvState::Closed && !self.has_ended() {
             self.peer = PeerState::Ended { joined: self.peer == PeerState::Joined };
             self.advance();
@@ -156,7 +157,8 @@ impl OaepSession {
     /// # Errors
     /// [`SendError`] when there is no key to seal to, or the text exceeds
     /// [`limits::MESSAGE_BYTES`].
-    pub fn send(&mut self, text: &str) -> Result<u64, SendError> {
+    pub fn send(&mut self, now: MonoMs, text: &str) -> Result<u64, SendError> {
+        self.now = now;
         let Some(key) = self.peer_key.as_ref().filter(|_| !self.outbox.is_closing()) else {
             return Err(match self.peer {
                 PeerState::Joined if self.peer_key.is_none() => SendError::NoKey,
@@ -182,7 +184,8 @@ impl OaepSession {
     }
 
     /// Ends the session: with `exit` if the peer can read it, otherwise by closing the connection.
-    pub fn close(&mut self) {
+    pub fn close(&mut self, now: MonoMs) {
+        self.now = now;
         if self.peer_key.is_none() || self.has_ended() {
             self.end(CloseReason::LocalClose);
         } else {
@@ -197,7 +200,8 @@ impl OaepSession {
     }
 
     /// The kernel has taken everything.
-    pub fn write_drained(&mut self) {
+    pub fn write_drained(&mut self, now: MonoMs) {
+        self.now = now;
         self.outbox.write_drained();
         self.seal_next();
     }

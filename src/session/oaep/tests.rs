@@ -106,7 +106,7 @@ impl Side {
     }
 
     fn send(&mut self, text: &str) -> Result<u64, SendError> {
-        let result = self.session.send(text);
+        let result = self.session.send(self.now, text);
         self.drain();
         result
     }
@@ -118,7 +118,7 @@ impl Side {
     }
 
     fn ends(&mut self) {
-        self.session.handle_eof();
+        self.session.handle_eof(self.now);
         self.drain();
     }
 
@@ -212,16 +212,17 @@ fn nothing_can_be_sent_to_a_caller_that_gave_no_key() {
     listener.handle_bytes(&block(&ALICE, b"hello", 1));
     assert_eq!(listener.send("hello"), Err(SendError::NoKey));
     assert_eq!(listener.send("exit"), Err(SendError::NoKey));
-    listener.session.close();
+    listener.session.close(listener.now);
     listener.drain();
     assert_eq!((listener.sent.len(), listener.closed), (0, Some(CloseReason::LocalClose)));
 }
 
 #[test]
 fn exit_ends_both_sides_and_a_close_sends_it() {
-    for leave in
-        [|side: &mut Side| assert_eq!(side.send("exit"), Ok(1)), |side: &mut Side| side.session.close()]
-    {
+    for leave in [
+        |side: &mut Side| assert_eq!(side.send("exit"), Ok(1)),
+        |side: &mut Side| side.session.close(side.now),
+    ] {
         let (mut listener, mut dialler) = established();
         leave(&mut dialler);
         dialler.drain();
@@ -234,13 +235,40 @@ fn exit_ends_both_sides_and_a_close_sends_it() {
 }
 
 #[test]
+fn the_time_for_an_exit_begins_with_it_however_long_nothing_was_said_before() {
+    for leave in [
+        |side: &mut Side| assert_eq!(side.session.send(side.now, "exit"), Ok(1)),
+        |side: &mut Side| side.session.close(side.now),
+    ] {
+        let (mut listener, mut dialler) = established();
+        dialler.now = dialler.now + 60_000;
+        leave(&mut dialler);
+        // Before the block is sealed.
+        dialler.session.handle_timeout(dialler.now);
+        dialler.drain();
+        carry(&mut listener, &mut dialler);
+        assert_eq!(listener.closed, Some(CloseReason::Bye(ByeReason::Leaving)));
+    }
+    // The same behind what the kernel did not take.
+    let (mut listener, mut dialler) = established();
+    dialler.session.write_blocked();
+    dialler.send("exit").unwrap();
+    dialler.now = dialler.now + (limits::SHUTDOWN_GRACE_MS - 1);
+    dialler.session.write_drained(dialler.now);
+    dialler.session.handle_timeout(dialler.now + 1);
+    dialler.drain();
+    carry(&mut listener, &mut dialler);
+    assert_eq!(listener.closed, Some(CloseReason::Bye(ByeReason::Leaving)));
+}
+
+#[test]
 fn what_came_before_the_end_of_the_stream_is_still_opened() {
     let (mut listener, mut dialler) = established();
     dialler.send("last words").unwrap();
     dialler.send("exit").unwrap();
     // The end is known before the first of the jobs has its result.
     listener.session.handle_bytes(MonoMs(0), &dialler.takes_sent());
-    listener.session.handle_eof();
+    listener.session.handle_eof(listener.now);
     assert!(listener.closed.is_none());
     listener.drain();
     assert_eq!(listener.messages(), ["last words"]);
@@ -433,7 +461,7 @@ fn exit_waits_behind_what_was_sent_before_it_unless_the_owner_closes() {
         client.after(5_000);
         assert_eq!((client.sent.len(), &client.closed), (0, &None));
         if leaves {
-            client.session.close();
+            client.session.close(client.now);
             client.drain();
         } else {
             client.handle_bytes(&block(&ALICE, b"", 1));
@@ -451,13 +479,13 @@ fn a_peer_that_does_not_read_is_sent_no_more_and_not_waited_for_at_the_end() {
     dialler.session.write_blocked();
     dialler.send("waits").unwrap();
     assert!(dialler.sent.is_empty());
-    dialler.session.write_drained();
+    dialler.session.write_drained(dialler.now);
     dialler.drain();
     assert_eq!(dialler.takes_sent().len(), 256);
     dialler.session.write_blocked();
     dialler.send("never sent").unwrap();
     for _ in 0..3 {
-        dialler.session.close();
+        dialler.session.close(dialler.now);
         dialler.drain();
         dialler.after(400);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rsachat::crypto::PublicKey;
-use rsachat::limits::{OAEP_SILENT_CALLERS, UNAUTHENTICATED_CONNECTIONS};
+use rsachat::limits::{OAEP_SILENT_CALLERS, SHUTDOWN_GRACE_MS, UNAUTHENTICATED_CONNECTIONS};
 
 use super::{alice, block, home, listening};
 use crate::crypto::raw::{BITS_512, EC, as_pem};
@@ -57,6 +57,26 @@ fn two_people_talk_on_the_raw_wire_and_exit_ends_it() {
     minji.types("아직?");
     minji.sees("! raw~1 is not connected; nothing was sent");
     assert!(!junho.has_seen("was sent as text"));
+}
+
+#[test]
+fn an_exit_is_sent_however_long_nothing_was_said_before() {
+    let (minji, at) = listening(&[]);
+    let leaves = ["exit", ":close", ":quit"].map(|leave| {
+        let mut junho = home("준호").start(&[]);
+        junho.types(&format!(":connect {at} --wire oaep"));
+        junho.sees(" is at ");
+        (junho, leave)
+    });
+    minji.sees_times(" is at ", leaves.len(), PATIENCE);
+    // Longer than an exit may take.
+    std::thread::sleep(Duration::from_millis(SHUTDOWN_GRACE_MS + 300));
+    for (at, (mut junho, leave)) in (1..).zip(leaves) {
+        junho.types(leave);
+        minji.sees_times(" left", at, PATIENCE);
+        assert!(!junho.has_seen("not sent"), "{leave}: {}", junho.output());
+    }
+    assert!(!minji.has_seen("lost"), "{}", minji.output());
 }
 
 #[test]
