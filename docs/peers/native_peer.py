@@ -7,7 +7,8 @@
     python3 native_peer.py patient HOST:PORT [NAME]       call, and wait for the preface before message 1
 
 With `--keep FILE` first, its key and undelivered messages are kept in that file, and it resumes with every peer (5.7); with
-`--keep-when-told FILE` only once it reads the line `:resume`.
+`--keep-when-told FILE` only once it reads the line `:resume`. With `--files DIR` it takes every file that is offered into that folder, and
+goes on with what a cut has left there (5.8).
 
 It sends the lines of standard input (`:rekey` begins a re-keying instead) and prints what it receives; at the end of the input it waits until everything is
 acknowledged, and says goodbye. The numbers in brackets are sections of the specification. It shows that the specification suffices and
@@ -23,6 +24,7 @@ import socket
 import sys
 import threading
 import time
+import unicodedata
 from hashlib import sha3_256, sha256
 
 from cryptography.exceptions import InvalidTag
@@ -36,7 +38,8 @@ PREFACE = b"rsachat\n" + bytes([1, 1, 1]) + bytes(5)  # version 1, suite 1, chat
 NAME = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256"
 LABEL = b"rsachat/1 OAEP-KEM"
 CONFIRM, TEXT, RECEIPT, RESUME, PING, PONG, BYE, KEPT, SKIP, REKEY, REKEYED = 1, 2, 3, 4, 8, 9, 10, 11, 12, 32, 33
-DURABLE, SHORT, REKEYING = 1, 8, 16  # bits 0, 3 and 4 of Confirm (5.7, 5.3, 5.6)
+OFFER, ACCEPT, DECLINE, CHUNK, HOLE, HAVE, END_OF_FILE, FILED, CANCEL = 16, 19, 20, 21, 22, 23, 24, 25, 26
+DURABLE, FILES, SHORT, REKEYING = 1, 2, 8, 16  # bits 0, 1, 3 and 4 of Confirm (5.7, 5.8, 5.3, 5.6)
 SMALL_PRIMES = [p for p in range(3, 1 << 16, 2) if all(p % d for d in range(3, math.isqrt(p) + 1, 2))]
 
 
@@ -473,6 +476,117 @@ class Durable:
                 yield RECEIPT, eight(shown)
 
 
+# Files (5.8)
+
+BLOCK = 4 << 20
+
+
+class Target:
+    """One file that is received, as far as it is there. Its part is found again by the id of the transfer."""
+
+    def __init__(self, folder, ident, size, name):
+        self.folder, self.size, self.name = folder, size, name
+        self.part = os.path.join(folder, "." + ident.hex() + ".part")
+        self.file = open(os.open(self.part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
+        self.hashes, self.block, self.at = [], sha256(), 0
+        while self.at < size and (data := self.file.read(min(size - self.at, 1 << 16))):
+            self.hash(data)
+
+    def hash(self, data):
+        while data:
+            now, data = data[:BLOCK - self.at % BLOCK], data[BLOCK - self.at % BLOCK:]
+            self.block.update(now)
+            self.at += len(now)
+            if self.at % BLOCK == 0:
+                self.hashes.append(self.block.digest())
+                self.block = sha256()
+
+    def write(self, data):
+        if self.at + len(data) > self.size:
+            raise Failed("a file is longer than was offered")
+        self.file.seek(self.at)
+        self.file.write(data)
+        self.hash(data)
+
+    def is_whole(self, size, root):
+        last = [self.block.digest()] if self.at % BLOCK else []
+        return size == self.at == self.size and root == sha256(b"".join(self.hashes + last)).digest()
+
+    def finish(self):
+        """Gives it its name, once it is on disk; nothing is overwritten."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        stem, ext = os.path.splitext(self.name)
+        for name in [self.name] + [f"{stem} ({number}){ext}" for number in range(2, 1000)]:
+            try:
+                os.link(self.part, os.path.join(self.folder, name))
+                break
+            except FileExistsError:
+                continue
+        else:
+            raise Failed("every name of a file is taken")
+        os.unlink(self.part)
+        folder = os.open(self.folder, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+        self.file.close()
+        return name
+
+
+def safe_name(claimed):
+    """The last component of a name, without what hides, moves or reorders."""
+    name = unicodedata.normalize("NFC", claimed.rstrip(b"/").rpartition(b"/")[2].decode("utf-8", "replace"))
+    name = "".join("_" if unicodedata.category(c)[0] == "C" or c == "\ufffd" else c for c in name).strip() or "_"
+    return ("_" + name if name[0] == "." else name).encode()[:240].decode("utf-8", "ignore")
+
+
+class Files:
+    """Transfers that this peer takes: every file, and no folder."""
+
+    def __init__(self, folder, send):
+        self.folder, self.send, self.open, self.filed = folder, send, {}, set()
+
+    def take(self, kind, body):
+        """Handles a record of the sender. Returns whether it says nothing."""
+        ident, rest = body[:16], body[16:]
+        target, number = self.open.get(ident), lambda start, end: int.from_bytes(rest[start:end], "big")
+        if kind == OFFER and len(rest) > 21:
+            if ident in self.filed:
+                self.send(FILED, ident)
+            elif rest[0] != 0 or number(1, 5) != 1:
+                self.send(DECLINE, ident + b"\0")
+            elif not target:
+                self.open[ident] = target = Target(self.folder, ident, number(5, 13), safe_name(rest[21:]))
+                self.send(ACCEPT, ident + bytes(4) + eight(target.at))
+                return False
+            return True
+        if not target:
+            return True
+        if kind == CANCEL and len(rest) == 1:
+            os.unlink(self.open.pop(ident).part)
+            print("cancelled", target.name, flush=True)
+        elif kind in (CHUNK, HOLE) and len(rest) > 12 and rest[:12] == bytes(4) + eight(target.at):
+            data, left = (rest[12:], 0) if kind == CHUNK else (b"", number(12, 20))
+            while data or left:
+                target.write(data or bytes(min(left, 1 << 16)))
+                data, left = b"", max(0, left - (1 << 16)) if not data else left
+            self.send(HAVE, ident + bytes(4) + eight(target.at))
+        elif kind == END_OF_FILE and len(rest) == 44 and number(0, 4) == 0:
+            del self.open[ident]
+            if not target.is_whole(number(4, 12), rest[12:]):
+                os.unlink(target.part)
+                self.send(CANCEL, ident + b"\2")
+                return False
+            self.send(HAVE, ident + b"\0\0\0\1" + eight(0))
+            name = target.finish()
+            self.filed.add(ident)
+            self.send(FILED, ident)
+            print("received", name, flush=True)
+        else:
+            raise Failed("a file breaks the protocol")
+        return False
+
+
 # Records (5)
 
 class Direction:
@@ -489,7 +603,7 @@ class Direction:
 
 
 class Session:
-    def __init__(self, wire, state, role, name, kept=None, blob=b""):
+    def __init__(self, wire, state, role, name, kept=None, blob=b"", folder=None):
         *keys, exporter = state.split()
         self.chain, self.h, self.role = hmac.digest(exporter, b"rsachat/1 re-keying", "sha256"), state.h, role
         self.rekey_key, self.next_into, self.rekeyings = None, None, 0
@@ -497,7 +611,7 @@ class Session:
         self.out, self.into = [Direction(key) for key in (keys if role == "connect" else keys[::-1])]
         self.said, self.heard, self.receipted, self.acknowledged = 0, 0, 0, 0
         self.idle, self.idle_since, self.left = 0, time.monotonic(), False
-        options = REKEYING | (DURABLE if kept else 0)
+        options = REKEYING | (DURABLE if kept else 0) | (FILES if folder else 0)
         confirm = state.h + options.to_bytes(4, "big") + name.encode()
         if role == "connect":
             self.send(CONFIRM, confirm)
@@ -510,6 +624,7 @@ class Session:
         theirs = int.from_bytes(body[32:36], "big")
         self.can_rekey = theirs & REKEYING != 0
         self.peer = body[36:].decode("utf-8", "ignore")
+        self.files = Files(folder, self.send) if folder and theirs & FILES else None
         is_short = role == "listen" and theirs & SHORT
         self.durable = Durable(kept, fingerprint(blob)) if kept and theirs & DURABLE and not is_short else None
         # Numbers of our messages by ordinal; how many of them count for the connection; whether their receipts are ordinals.
@@ -727,6 +842,8 @@ class Session:
             elif kind == RESUME and self.durable:
                 self.count_idle(True)
                 self.take_resume(body)
+            elif OFFER <= kind <= CANCEL and self.files:
+                self.count_idle(self.files.take(kind, body))
             elif kind == PING and len(body) == 8:
                 self.send(PONG, body)
                 self.count_idle(True)
@@ -785,9 +902,13 @@ def shake(wire, role, own, patient):
 
 
 def main():
-    args, when = sys.argv[1:], None
-    if args[:1] in (["--keep"], ["--keep-when-told"]):
-        when, kept, args = args[0], Kept(args[1]), args[2:]
+    args, when, folder = sys.argv[1:], None, None
+    while args[:1] in (["--keep"], ["--keep-when-told"], ["--files"]):
+        if args[0] == "--files":
+            folder = args[1]
+        else:
+            when, kept = args[0], Kept(args[1])
+        args = args[2:]
     if len(args) not in (2, 3) or args[0] not in ("listen", "connect", "patient"):
         sys.exit(__doc__)
     patient, (host, _, port) = args[0] == "patient", args[1].rpartition(":")
@@ -804,7 +925,7 @@ def main():
     try:
         state, blob = shake(wire, role, own, patient)
         name = args[2] if len(args) == 3 else "python"
-        session = Session(wire, state, role, name, kept if when else None, blob)
+        session = Session(wire, state, role, name, kept if when else None, blob, folder)
         print("connected to", session.peer, fingerprint(blob), flush=True)
         if when == "--keep":
             session.resume()

@@ -1,14 +1,18 @@
 //! Peer written from the specification, `docs/peers/native_peer.py`.
 
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use rsachat::session::{Event, RekeyThresholds};
 use rsachat::time::{MonoMs, UnixMs};
 use rsachat::wire::{Chain, Count, Epoch, Lifetime, PairNumber, Resume};
 
+use rustix::process::Signal;
+
 use super::{LONG, Python};
 use crate::support::caller::Caller;
-use crate::support::{Home, Process, root};
+use crate::support::{Home, Process, eventually, root};
 
 const PEER: &str = "native_peer.py";
 const COUNT: usize = 200;
@@ -53,6 +57,55 @@ pub(crate) fn calls(python: &Python) {
         let peer = python.peer(PEER, &[mode, &ours.listens_at(), "파이"]);
         talk(ours, peer);
     }
+}
+
+/// Files of every kind, one of which goes on after the peer was killed.
+pub(crate) fn takes_files(python: &Python) {
+    let outside = tempfile::tempdir().unwrap();
+    let at = |name: &str| outside.path().join(name);
+    fs::create_dir(at("to")).unwrap();
+    fs::write(at("to/글.txt"), "mine").unwrap();
+    fs::write(at("글.txt"), "안녕\n").unwrap();
+    fs::write(at("빈.txt"), "").unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    let sparse = File::create(at("disk.img")).unwrap();
+    sparse.set_len(9 << 20).unwrap();
+    sparse.write_all_at(b"x", 5 << 20).unwrap();
+    let movie: Vec<u8> =
+        (0..3_000_000_u32).flat_map(|number| number.wrapping_mul(77).to_be_bytes()).collect();
+    fs::write(at("영화.mkv"), &movie).unwrap();
+    let (mut ours, listens) = Home::of("민지").start(&["--listen", "127.0.0.1:0", "--anybody"]).and_where();
+    let (kept, to) = (at("kept"), at("to"));
+    let (kept, to) = (kept.to_str().unwrap(), to.to_str().unwrap());
+    let peer = || python.peer(PEER, &["--keep", kept, "--files", to, "connect", &listens, "파이"]);
+    let first = peer();
+    ours.sees_within("파이 joined", LONG);
+    for name in ["글.txt", "빈.txt", "disk.img"] {
+        ours.types(&format!(":send {} --to 파이", at(name).display()));
+        ours.sees_within(&format!("파이 has {name}"), LONG);
+        first.sees("received ");
+    }
+    ours.types(&format!(":send {} --to 파이", at("folder").display()));
+    ours.sees("파이 declined folder");
+    assert_eq!(fs::read_to_string(at("to/글.txt")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(at("to/글 (2).txt")).unwrap(), "안녕\n");
+    assert_eq!(fs::read(at("to/빈.txt")).unwrap(), b"");
+    assert!(fs::read(at("to/disk.img")).unwrap() == fs::read(at("disk.img")).unwrap());
+    let part = || {
+        let names = fs::read_dir(to).unwrap().map(|entry| entry.unwrap());
+        names.filter(|entry| entry.path().extension().is_some_and(|name| name == "part")).last()
+    };
+    ours.types(&format!(":send {} --to 파이", at("영화.mkv").display()));
+    let has_begun = || part().is_some_and(|part| part.metadata().unwrap().len() > 1_000_000);
+    eventually("the transfer has begun", LONG, has_begun);
+    first.signal(Signal::KILL);
+    ours.sees("lost 파이");
+    let mut second = peer();
+    ours.sees_within("파이 has 영화.mkv", LONG);
+    assert!(fs::read(at("to/영화.mkv")).unwrap() == movie);
+    assert!(part().is_none());
+    second.closes_input();
+    assert_eq!(second.ends(), 0);
 }
 
 /// A caller that re-keys, twice, among texts of both sides.
