@@ -76,8 +76,8 @@ impl FileDisk {
     /// Does what is asked; the answer, if it has one.
     pub(crate) fn perform(&mut self, request: FileRequest) -> Option<FileAnswer> {
         match request {
-            FileRequest::Examine { number, face, peer, path } => {
-                let source = self.examine(number, &path).map_err(|error| error.to_string());
+            FileRequest::Examine { number, face, peer, path, name } => {
+                let source = self.examine(number, &path, name).map_err(|error| error.to_string());
                 Some(FileAnswer::Examined { number, face, peer, path, source })
             }
             FileRequest::ReopenSource { number, id, path, identity, hashed } => {
@@ -179,12 +179,18 @@ impl FileDisk {
         }
     }
 
-    fn examine(&mut self, number: TransferNumber, path: &str) -> Result<OfferedSource, FileError> {
+    fn examine(
+        &mut self,
+        number: TransferNumber,
+        path: &str,
+        name: Option<String>,
+    ) -> Result<OfferedSource, FileError> {
         let source = Source::examine(&self.places.path(path))?;
         let mut id = [0; 16];
         SysRng.try_fill_bytes(&mut id).expect("no secure random numbers; stopping");
         let id = TransferId(id);
-        let (offer, skipped, identity) = (source.offer(id), source.skipped(), source.identity().0);
+        let (mut offer, skipped, identity) = (source.offer(id), source.skipped(), source.identity().0);
+        offer.name = name.map_or(offer.name, String::into_bytes);
         let path = self.places.path_again(path, source.path());
         self.sources.insert(number, SentSource::new(source, id));
         Ok(OfferedSource { offer, skipped: skipped.links + skipped.specials, path, identity })

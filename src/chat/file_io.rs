@@ -16,7 +16,8 @@ pub type TransferNumber = u32;
 #[expect(missing_docs, reason = "fields are what their names and types say")]
 pub enum FileRequest {
     /// Look at a path that a user offers to a peer: [`FileAnswer::Examined`].
-    Examine { number: TransferNumber, face: FaceId, peer: Fingerprint, path: String },
+    /// It is offered under its own name, or another.
+    Examine { number: TransferNumber, face: FaceId, peer: Fingerprint, path: String, name: Option<String> },
     /// Look again at what was offered before, by an earlier process: [`FileAnswer::Reopened`].
     ReopenSource { number: TransferNumber, id: TransferId, path: String, identity: [u8; 32], hashed: Hashed },
     /// Give so many parts of the manifest of a source, from an entry on:
@@ -59,7 +60,7 @@ impl FileRequest {
     pub(crate) fn refused(self, why: &str) -> Option<FileAnswer> {
         let failed = || TargetError { reason: CancelReason::CannotWrite, why: why.to_owned() };
         match self {
-            Self::Examine { number, face, peer, path } => {
+            Self::Examine { number, face, peer, path, .. } => {
                 Some(FileAnswer::Examined { number, face, peer, path, source: Err(why.to_owned()) })
             }
             Self::ReopenSource { number, .. } => {

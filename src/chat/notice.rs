@@ -271,6 +271,8 @@ pub enum Info {
 pub enum FileInfo {
     // To a peer; one that is away gets the offer later.
     Offered { to: String, number: u32, what: OfferedFiles, when: OfferTime },
+    // Again, and it has not changed since.
+    OfferedAlready { to: String, number: u32, what: OfferedFiles },
     Offers { from: String, number: u32, what: OfferedFiles },
     // By a rule.
     Taking { from: String, number: u32, what: OfferedFiles },

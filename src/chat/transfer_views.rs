@@ -46,6 +46,12 @@ impl Chat {
         with_peer.find_map(|(number, transfer)| transfer.progress(number))
     }
 
+    /// A transfer on its way.
+    #[must_use]
+    pub fn progress_of(&self, number: TransferNumber) -> Option<TransferProgress> {
+        self.transfers.get(number)?.progress(number)
+    }
+
     /// The transfers that are not over.
     #[must_use]
     pub fn transfer_choices(&self) -> Vec<TransferChoice> {

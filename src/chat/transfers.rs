@@ -1,7 +1,8 @@
 //! File transfers of a chat: what each side offers, and how far it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::command::KnownFiles;
 use super::file_io::TransferNumber;
 use crate::crypto::Fingerprint;
 use crate::delivery::{Hashed, PartRow, Room, TransferRow, TransferState};
@@ -16,6 +17,8 @@ use crate::wire::{CancelReason, DeclineReason, Offer, TransferId, TransferRecord
 pub(crate) struct Transfers {
     by_number: BTreeMap<TransferNumber, Transfer>,
     last: TransferNumber,
+    /// Paths that are looked at, to go on with what is offered of them.
+    going_on: BTreeSet<TransferNumber>,
     /// Number of the changes that a list of them may show.
     changes: u64,
 }
@@ -155,6 +158,34 @@ impl Transfers {
     pub(crate) fn insert(&mut self, number: TransferNumber, transfer: Transfer) {
         self.note_change();
         self.by_number.insert(number, transfer);
+    }
+
+    /// Takes note that a path is looked at, and what is done if it is offered already.
+    pub(crate) fn examine(&mut self, number: TransferNumber, known: KnownFiles) {
+        if known == KnownFiles::GoneOnWith {
+            self.going_on.insert(number);
+        }
+    }
+
+    /// What is done with what was looked at, if it is offered already.
+    pub(crate) fn examined(&mut self, number: TransferNumber) -> KnownFiles {
+        if self.going_on.remove(&number) { KnownFiles::GoneOnWith } else { KnownFiles::OfferedAnew }
+    }
+
+    /// What is offered to a peer from a path, under a name, and has not changed since.
+    pub(crate) fn offered(
+        &self,
+        peer: Fingerprint,
+        path: &str,
+        identity: [u8; 32],
+        name: &[u8],
+    ) -> Option<TransferNumber> {
+        self.find(peer, |transfer| match &transfer.side {
+            TransferSide::Outgoing(file) => {
+                file.path == path && file.identity == identity && transfer.offer().name == name
+            }
+            TransferSide::Incoming(_) => false,
+        })
     }
 
     /// A transfer of ours by its name on the wire.

@@ -44,6 +44,12 @@ impl FileName {
         Self::joined(stem, "", extension)
     }
 
+    /// Whether a user can name a file or folder so: it is one name, not a path.
+    #[must_use]
+    pub fn is_one(name: &str) -> bool {
+        !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
+    }
+
     /// The name of the `number`th file that would have this one: `name (2).ext`.
     #[must_use]
     pub fn numbered(&self, number: u32) -> Self {

@@ -161,3 +161,116 @@ fn a_recv_of_files_says_before_it_begins_what_is_in_its_way() {
     let mut recv = run(&["--listen", "127.0.0.1:0", "--files", to.to_str().unwrap()]);
     recv.ends_saying(3, "serves this home, and gets its files");
 }
+
+fn sends(home: &Home, at: &str, args: &[&str]) -> Process {
+    home.run(&[&["send", "--name", "민지", "--accept-new", at], args].concat(), Stdio::null())
+}
+
+#[test]
+fn send_ends_well_once_each_file_and_folder_is_on_the_other_disk_under_its_name() {
+    let (minji, hana, folders) = (Home::of("민지"), Home::of("하나"), Folders::new());
+    let note = folders.holds("메모 1.txt", "안녕");
+    folders.holds("사진/서울/하나.jpg", "jpg");
+    let photos = folders.from("사진").display().to_string();
+    let args = ["--listen", "127.0.0.1:0", "--accept-new", "--count", "4"];
+    let (mut recv, at) = receives(&hana, &folders, &args).and_where();
+    let mut both = sends(&minji, &at, &["--file", &note, "--file", &photos]);
+    assert_eq!(both.ends(), 0, "{}", both.complaints());
+    assert_eq!(sends(&minji, &at, &["--file", &note, "--as", "새 이름.txt"]).ends(), 0);
+    // The receiver may stand last, and what has arrived before is sent once more if it is asked for.
+    let last = minji.run(&["send", "--accept-new", "--file", &note, &at], Stdio::null());
+    assert_eq!([{ last }.ends(), recv.ends()], [0, 0]);
+    assert_eq!(folders.received(), ["메모 1 (2).txt", "메모 1.txt", "사진", "새 이름.txt"]);
+    assert_eq!(fs::read_to_string(folders.to("새 이름.txt")).unwrap(), "안녕");
+    assert!(both.output().is_empty() && !both.complaints().contains("rsachat:"), "{}", both.complaints());
+}
+
+/// Has a send of files end in the middle, and checks that the same command goes on with it.
+fn goes_on_after(signal: Signal, code: i32) {
+    let (minji, hana, folders) = (Home::of("민지"), Home::of("하나"), Folders::new());
+    let file = folders.holds("영화.mkv", content());
+    let args = ["--listen", "127.0.0.1:0", "--accept-new", "--count", "1"];
+    let (mut recv, at) = receives(&hana, &folders, &args).and_where();
+    let mut cut = sends(&minji, &at, &["--file", &file, "-v"]);
+    cut.complains("takes 영화.mkv");
+    cut.signal(signal);
+    assert_eq!(cut.ends(), code);
+    let mut again = sends(&minji, &at, &["--file", &file, "-v"]);
+    assert_eq!([again.ends(), recv.ends()], [0, 0], "{}", again.complaints());
+    again.complains("going on with 영화.mkv, 24.0 MiB");
+    assert_eq!(folders.received(), ["영화.mkv"]);
+    assert!(fs::read(folders.to("영화.mkv")).unwrap() == content());
+}
+
+#[test]
+fn a_send_of_files_that_was_killed_goes_on_when_it_is_run_again() {
+    goes_on_after(Signal::KILL, 137);
+}
+
+#[test]
+fn a_send_of_files_that_was_interrupted_goes_on_when_it_is_run_again() {
+    goes_on_after(Signal::INT, 130);
+}
+
+#[test]
+fn a_file_that_has_changed_since_a_send_was_cut_off_is_sent_anew() {
+    let (minji, hana, folders) = (Home::of("민지"), Home::of("하나"), Folders::new());
+    let file = folders.holds("영화.mkv", content());
+    let args = ["--listen", "127.0.0.1:0", "--accept-new", "--count", "1"];
+    let (mut recv, at) = receives(&hana, &folders, &args).and_where();
+    let mut cut = sends(&minji, &at, &["--file", &file]);
+    eventually("the transfer has begun", PATIENCE, || has_begun(&folders.to("")));
+    cut.signal(Signal::KILL);
+    cut.ends();
+    fs::write(&file, "another").unwrap();
+    let mut again = sends(&minji, &at, &["--file", &file]);
+    assert_eq!([again.ends(), recv.ends()], [0, 0], "{}", again.complaints());
+    assert_eq!(folders.received(), ["영화.mkv"]);
+    assert_eq!(fs::read_to_string(folders.to("영화.mkv")).unwrap(), "another");
+}
+
+#[test]
+fn a_decline_a_cancel_and_a_wait_without_an_answer_end_a_send_with_their_codes_and_words() {
+    let (minji, folders) = (Home::of("민지"), Folders::new());
+    let file = folders.holds("영화.mkv", content());
+    let (mut hana, at) = Process::listening("하나");
+    let send = |args: &[&str]| sends(&minji, &at, &[&["--file", &file], args].concat());
+    // Who was only met is told what to do.
+    let mut met = send(&[]);
+    met.ends_saying(1, "declined 영화.mkv: files are taken only from peers that were chosen there");
+    hana.types(":to 민지");
+    hana.sees("plain text now goes to 민지");
+    let mut declined = send(&[]);
+    hana.sees("offers 영화.mkv, 24.0 MiB (:accept 1, :decline 1)");
+    hana.types(":decline 1");
+    declined.ends_saying(1, "declined 영화.mkv");
+    declined.complains("the file has not arrived");
+    // What nobody accepts is taken back.
+    send(&["--timeout", "1s"]).ends_saying(5, "nothing has moved");
+    hana.sees("민지 cancelled 영화.mkv");
+    let mut cancelled = send(&[]);
+    hana.sees("(:accept 3, :decline 3)");
+    hana.types(&format!(":accept 3 {}", folders.to("").display()));
+    hana.types(":cancel 3");
+    cancelled.ends_saying(1, "cancelled 영화.mkv");
+    assert!(!has_begun(&folders.to("")));
+}
+
+#[test]
+fn a_send_of_files_says_before_it_calls_anybody_what_is_in_its_way() {
+    let (minji, folders) = (Home::of("민지"), Folders::new());
+    let file = folders.holds("file", "x");
+    let none = folders.from("none").display().to_string();
+    let run = |args: &[&str]| minji.run(&[&["send"], args].concat(), Stdio::null());
+    run(&["127.0.0.1:1", "--file", &none]).ends_saying(3, "no such file or directory");
+    run(&["127.0.0.1:1", "--file", "/dev/null"]).ends_saying(3, "neither a file nor a folder");
+    run(&["--file", &file]).ends_saying(2, "nobody is named whom the file is sent to");
+    run(&["nobody", "--file", &file]).ends_saying(1, "nobody");
+    run(&["127.0.0.1:1", "--file", &file, "-m", "x"]).ends_saying(2, "--message");
+    run(&["127.0.0.1:1", "--file", &file, "--as", "a/b"]).ends_saying(2, "write one name");
+    run(&["127.0.0.1:1", "--file", &file, &file, "--as", "a"]).ends_saying(2, "--as names one file");
+    run(&["127.0.0.1:1", "--file", &file, "--wire", "oaep"]).ends_saying(2, "--wire");
+    run(&["127.0.0.1:1", "--file", &file]).ends_saying(3, "connection refused");
+    let _owner = minji.serves();
+    run(&["127.0.0.1:1", "--file", &file]).ends_saying(3, "serves this home, and sends its files");
+}

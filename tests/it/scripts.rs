@@ -356,6 +356,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("OutOfFds", "descriptors are the machine's"),
     ("Recording", "`--record` is an option of the prompt"),
     ("FileSkipped", "no links are in a script"),
+    ("FileOfferedAlready", "only `send --file` goes on with what is offered already"),
     ("FileTaking", "only `recv` and the setting `take` accept files without a user"),
     ("FileTooLarge", "only `recv` and the setting `take` accept files without a user"),
     ("FileTakesNoFiles", "each program of a script takes files"),

@@ -69,7 +69,7 @@ pub enum Command {
     Save { file: String, number: usize },
     Outbox,
     OutboxDrop { name: String, number: Option<u64> },
-    SendFiles { paths: Vec<String>, to: Option<String> },
+    SendFiles { paths: Vec<String>, to: Option<String>, name: Option<String>, known: KnownFiles },
     Files { number: Option<u32> },
     AcceptFiles { number: u32, place: Option<String>, room: Room },
     DeclineFiles { number: u32 },
@@ -80,6 +80,15 @@ pub enum Command {
     Limits,
     Help { topic: Option<HelpTopic> },
     Quit,
+}
+
+/// What is done with a file that is offered to the same peer already, and has not changed since.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KnownFiles {
+    /// It is offered once more.
+    OfferedAnew,
+    /// The transfer goes on.
+    GoneOnWith,
 }
 
 /// Form in which `:showkey` shows the key.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::habits::{Beginning, Meaning, meaning};
 use super::{
-    COMMANDS, Command, CommandError, CommandSpec, HelpTopic, KNOWN_ON_RAW, KeyForm, LogTarget,
+    COMMANDS, Command, CommandError, CommandSpec, HelpTopic, KNOWN_ON_RAW, KeyForm, KnownFiles, LogTarget,
     ONE_WAY_ON_NATIVE, ParsedLine,
 };
 use crate::chat::callee::CallOptions;
@@ -20,6 +20,7 @@ use crate::peers::name::Name;
 use crate::text::hangul_layout::pressed_keys;
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
+use crate::transfer::FileName;
 
 /// U+FF20, which an input method for Korean may put in the place of an @.
 const FULLWIDTH_AT: char = '\u{FF20}';
@@ -284,16 +285,22 @@ fn log(argument: &str) -> LogTarget {
 
 /// Arguments of `:send`.
 fn send(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
-    let (mut paths, mut to) = (Vec::new(), None);
+    let (mut paths, mut to, mut name) = (Vec::new(), None, None);
     let mut words = words.iter().copied();
     while let Some(word) = words.next() {
         match word {
             "--to" => to = Some(words.next().ok_or_else(&usage)?.to_owned()),
+            "--as" => name = Some(words.next().ok_or_else(&usage)?.to_owned()),
             "" => return Err(usage()),
             _ => paths.push(word.to_owned()),
         }
     }
-    if paths.is_empty() { Err(usage()) } else { Ok(Command::SendFiles { paths, to }) }
+    let is_named = name.as_ref().is_none_or(|name| paths.len() == 1 && FileName::is_one(name));
+    if paths.is_empty() || !is_named {
+        Err(usage())
+    } else {
+        Ok(Command::SendFiles { paths, to, name, known: KnownFiles::OfferedAnew })
+    }
 }
 
 /// Number of a message, counted from the last, which is 1.
@@ -600,7 +607,9 @@ mod tests {
             assert!(error(line).starts_with("write :"), "{line}");
         }
         let send = |line| match parse_line(line) {
-            Ok(ParsedLine::Command(Command::SendFiles { paths, to })) => (paths.join("|"), to),
+            Ok(ParsedLine::Command(Command::SendFiles { paths, to, name: None, .. })) => {
+                (paths.join("|"), to)
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!(
@@ -608,8 +617,20 @@ mod tests {
             ("a|b c|d|e f".to_owned(), Some("bob".to_owned()))
         );
         assert_eq!(error(":send 'a"), "a quotation mark is not closed; \\' is one that means itself");
-        for line in [":send", ":send --to bob", ":send a --to", ":send ''"] {
-            assert_eq!(error(line), "write :send FILE|DIR… [--to NAME]", "{line}");
+        let named = parse_line(":send a --as b");
+        let (paths, name, known) = (vec!["a".to_owned()], Some("b".to_owned()), KnownFiles::OfferedAnew);
+        let expected = Command::SendFiles { paths, to: None, name, known };
+        assert_eq!(named, Ok(ParsedLine::Command(expected)));
+        for line in [
+            ":send",
+            ":send --to bob",
+            ":send a --to",
+            ":send ''",
+            ":send a --as",
+            ":send a b --as c",
+            ":send a --as b/c",
+        ] {
+            assert_eq!(error(line), "write :send FILE|DIR… [--to NAME] [--as NAME]", "{line}");
         }
         let accept = |line: &str| match parse_line(line) {
             Ok(ParsedLine::Command(Command::AcceptFiles { number, place, room })) => (number, place, room),
@@ -629,7 +650,10 @@ mod tests {
         // A program gives each path as it is.
         let words = |words: [&str; 3]| command_of("send", &words.map(str::to_owned));
         let paths = vec!["it's".to_owned(), "a b".to_owned(), "c".to_owned()];
-        assert_eq!(words(["it's", "a b", "c"]), Ok(Command::SendFiles { paths, to: None }));
+        assert_eq!(
+            words(["it's", "a b", "c"]),
+            Ok(Command::SendFiles { paths, to: None, name: None, known: KnownFiles::OfferedAnew })
+        );
         let words = |words: [&str; 2]| command_of("save", &words.map(str::to_owned));
         assert_eq!(words(["a 1", "2"]), Ok(Command::Save { file: "a 1".to_owned(), number: 2 }));
         assert_eq!(words(["a", "b"]), words(["", "1"]));

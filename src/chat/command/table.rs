@@ -267,11 +267,12 @@ pub const COMMANDS: [CommandSpec; 35] = [
     ),
     spec(
         "send",
-        "FILE|DIR… [--to NAME]",
+        "FILE|DIR… [--to NAME] [--as NAME]",
         "offer files or folders to the peer",
         Completion::Files,
         "Nothing is sent before the peer accepts. An offer waits for a peer that is away, and outlives this program; it \
          ends when nothing of it has moved for seven days. :cancel takes it back. Write a path with blanks in quotes. \
+         With --as, the one file or folder is offered under that name. \
          Links and special files in a folder are not sent.",
     ),
     spec(

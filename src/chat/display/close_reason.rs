@@ -1,7 +1,7 @@
 //! Sentences of close reasons: why a handshake failed, and why an established connection was lost.
 
 use super::delivery;
-use crate::chat::notice::Warning;
+use crate::chat::notice::{Info, Warning};
 use crate::chat::redial::AfterLoss;
 use crate::limits;
 use crate::session::{CloseReason, OaepCloseReason};
@@ -43,12 +43,24 @@ pub(super) fn busy(target: &str, seconds: u64) -> String {
     format!("{target} is busy; calling again in {seconds} s, Ctrl-C gives up")
 }
 
+impl Info {
+    /// The sentence where nobody types the commands of the prompt.
+    pub(crate) fn sentence_of_command(&self) -> String {
+        match self {
+            Self::Delivery(info) => info.describe(delivery::ON_COMMAND_LINE).1,
+            Self::File(info) => info.sentence_of_command(),
+            other => other.sentence(),
+        }
+    }
+}
+
 impl Warning {
     /// The sentence where nobody types the commands of the prompt.
     pub(crate) fn sentence_of_command(&self) -> String {
         match self {
             Self::ConnectionLost { name, reason, error, then } => loss(name, reason, error.as_deref(), *then),
             Self::Delivery(warning) => warning.describe(delivery::ON_COMMAND_LINE).2,
+            Self::File(warning) => warning.sentence_of_command(),
             other => other.sentence(),
         }
     }

@@ -20,6 +20,9 @@ impl FileInfo {
                     said(what)
                 ),
             ),
+            Self::OfferedAlready { to, number, what } => {
+                (AnyRows, format!("going on with {} to {to} (:cancel {number})", said(what)))
+            }
             Self::Offers { from, number, what } => (
                 RowsAbout(from),
                 format!("{from} offers {} (:accept {number}, :decline {number})", said(what)),
@@ -63,7 +66,40 @@ fn said(what: &OfferedFiles) -> String {
     }
 }
 
+impl FileInfo {
+    /// The sentence where nobody types the commands of the prompt.
+    pub(super) fn sentence_of_command(&self) -> String {
+        match self {
+            Self::Offered { to, what, when: OfferTime::Now, .. } => format!("offered {} to {to}", said(what)),
+            Self::Offered { to, what, when: OfferTime::Later, .. } => {
+                format!("{} is offered when {to} is connected", said(what))
+            }
+            Self::OfferedAlready { to, what, .. } => format!("going on with {} to {to}", said(what)),
+            Self::Offers { from, what, .. } => {
+                format!("{from} offers {}; it waits for a prompt of this home", said(what))
+            }
+            other => other.describe().1,
+        }
+    }
+}
+
 impl FileWarning {
+    /// The sentence where nobody types the commands of the prompt.
+    pub(super) fn sentence_of_command(&self) -> String {
+        match self {
+            Self::Stopped { by, file, reason, .. } => {
+                format!(
+                    "{file} has stopped at {by}{}; it goes on when it is sent again",
+                    cancel_reason(*reason)
+                )
+            }
+            Self::NotFinished { from, file, why, .. } => {
+                format!("{file} from {from} has stopped: {why}; it goes on when {from} sends it again")
+            }
+            other => other.describe().2,
+        }
+    }
+
     pub(crate) fn describe(&self) -> (RecordingClass<'_>, &'static str, String) {
         match self {
             Self::NotOffered { file, why } => {

@@ -40,14 +40,6 @@ impl Info {
         self.describe().1
     }
 
-    /// The sentence where nobody types the commands of the prompt.
-    pub(crate) fn sentence_of_command(&self) -> String {
-        match self {
-            Self::Delivery(info) => info.describe(delivery::ON_COMMAND_LINE).1,
-            other => other.sentence(),
-        }
-    }
-
     /// The class in recordings.
     pub(crate) fn recording_class(&self) -> RecordingClass<'_> {
         self.describe().0

@@ -51,7 +51,9 @@ impl Chat {
             Command::Show { number } => self.show_message(number),
             Command::Copy { number } => self.export(ExportTarget::Clipboard, number),
             Command::Save { file, number } => self.export(ExportTarget::File(file), number),
-            Command::SendFiles { paths, to } => self.send_files(paths, to.as_deref()),
+            Command::SendFiles { paths, to, name, known } => {
+                self.send_files(paths, to.as_deref(), name.as_deref(), known);
+            }
             Command::Files { number: None } => self.show_files(),
             Command::Files { number: Some(number) } => self.list_files(number),
             Command::AcceptFiles { number, place, room } => self.accept_files(number, place, room),

@@ -1,6 +1,7 @@
 //! File transfer, what we send: `:send`, and the pump that reads the source and fills the socket.
 
 use crate::chat::Chat;
+use crate::chat::command::KnownFiles;
 use crate::chat::file_io::{FileRequest, OfferedSource, TransferNumber};
 use crate::chat::io::Effect;
 use crate::chat::kept::{AfterCommit, TransferStep};
@@ -19,8 +20,14 @@ use crate::wire::{CancelReason, Position, TransferId, TransferRecord};
 const ACCEPTED_AGAIN: usize = IDLE_RECORDS as usize / 2;
 
 impl Chat {
-    /// `:send FILE|DIR… [--to NAME]`
-    pub(crate) fn send_files(&mut self, paths: Vec<String>, to: Option<&str>) {
+    /// `:send FILE|DIR… [--to NAME] [--as NAME]`
+    pub(crate) fn send_files(
+        &mut self,
+        paths: Vec<String>,
+        to: Option<&str>,
+        name: Option<&str>,
+        known: KnownFiles,
+    ) {
         let peer = match to {
             Some(name) => {
                 let Some((_, peer)) = self.find(name) else {
@@ -43,7 +50,9 @@ impl Chat {
             let number = self.transfers.next_number();
             let face = self.conversations.current_face();
             let path = self.conversations.face().path(path);
-            self.effects.push(Effect::File(FileRequest::Examine { number, face, peer, path }));
+            let name = name.map(str::to_owned);
+            self.transfers.examine(number, known);
+            self.effects.push(Effect::File(FileRequest::Examine { number, face, peer, path, name }));
         }
     }
 
@@ -71,6 +80,12 @@ impl Chat {
             self.effects.push(Effect::File(FileRequest::CloseSource { number }));
             return self.refuse_line(Warning::File(FileWarning::TakesNoFiles { name: to }));
         }
+        let goes_on = self.transfers.examined(number) == KnownFiles::GoneOnWith;
+        let known = self.transfers.offered(peer, &source.path, source.identity, &offer.name);
+        if let Some(known) = known.filter(|_| goes_on) {
+            self.effects.push(Effect::File(FileRequest::CloseSource { number }));
+            return self.offer_known(known);
+        }
         if source.skipped > 0 {
             let (file, skipped) = (name.clone(), source.skipped);
             self.effects.warn(Warning::File(FileWarning::Skipped { file, skipped }));
@@ -84,6 +99,18 @@ impl Chat {
         match &mut self.kept {
             Some(kept) => kept.next.push(AfterCommit::Transfer(TransferStep::Offer { face, number })),
             None => self.offer(number),
+        }
+    }
+
+    /// Says that something is on offer, and repeats that to a peer who is there and does not get
+    /// it.
+    fn offer_known(&mut self, number: TransferNumber) {
+        let Some(transfer) = self.transfers.get(number) else { return };
+        let (peer, offer, is_on_its_way) = (transfer.peer, transfer.offer().clone(), transfer.conn.is_some());
+        let (to, what) = (self.name_of_key(peer), OfferedFiles::of(&offer));
+        self.effects.info(Info::File(FileInfo::OfferedAlready { to, number, what }));
+        if let Some(conn) = self.conn_for_files(peer).filter(|_| !is_on_its_way) {
+            self.send_transfer(conn, TransferRecord::Offer(offer));
         }
     }
 
@@ -104,10 +131,10 @@ impl Chat {
     /// that was taken back meanwhile is told of then.
     pub(crate) fn offer_again(&mut self, conn: ConnId) {
         let Some(PeerId::Key(peer)) = self.conversations.peer_of(conn).map(|peer| peer.id) else { return };
-        if self.conn_for_files(peer) != Some(conn) {
-            return;
-        }
         self.end_expired_offers();
+        if self.conn_for_files(peer) != Some(conn) {
+            return self.tell_not_taken(conn, peer);
+        }
         let (mut offers, mut accepted) = (Vec::new(), Vec::new());
         for (number, transfer) in self.transfers.iter().filter(|(_, transfer)| transfer.peer == peer) {
             match &transfer.side {
@@ -124,6 +151,17 @@ impl Chat {
         // Of more that are taken back the peer would bear no more at once; offers bring the others.
         for number in accepted.into_iter().take(ACCEPTED_AGAIN) {
             self.go_on(conn, number);
+        }
+    }
+
+    /// Says that a peer who has come takes no files, if any are offered to it.
+    fn tell_not_taken(&mut self, conn: ConnId, peer: Fingerprint) {
+        let is_its = self.conversations.open_with(PeerId::Key(peer)) == Some(conn);
+        let is_offered =
+            |transfer: &Transfer| transfer.peer == peer && matches!(transfer.side, TransferSide::Outgoing(_));
+        if is_its && self.transfers.iter().any(|(_, transfer)| is_offered(transfer)) {
+            let name = self.name_of_key(peer);
+            self.effects.warn(Warning::File(FileWarning::TakesNoFiles { name }));
         }
     }
 

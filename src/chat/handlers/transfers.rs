@@ -132,7 +132,6 @@ impl Chat {
         let id = offer.id;
         match file.decision {
             Decision::Open if file.listing.is_some() => self.ask_for_manifest(conn, number),
-            Decision::Open if is_said => {}
             Decision::Open => self.take_by_rule(conn, number),
             // Answered on this connection already.
             Decision::Accepted { .. } if transfer.conn == Some(conn) => {}

@@ -2,7 +2,7 @@
 //! byte. It ends well only when each side has confirmed what the other sent as written.
 
 mod download;
-mod progress;
+pub(crate) mod progress;
 mod relay;
 mod upload;
 

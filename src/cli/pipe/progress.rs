@@ -332,8 +332,12 @@ fn bar() -> ProgressBar {
         ),
         None => (ProgressBar::no_length(), "{binary_bytes} sent, {binary_bytes_per_sec}; {msg}"),
     };
+    on_stderr(bar, template)
+}
+
+/// A bar that is drawn on standard error, by a template that parses.
+pub(crate) fn on_stderr(bar: ProgressBar, template: &str) -> ProgressBar {
     bar.set_draw_target(ProgressDrawTarget::term_like(Box::<BarTerminal>::default()));
-    // The templates are constants that parse.
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

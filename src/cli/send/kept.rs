@@ -281,7 +281,7 @@ fn not_in_book(target: &str, args: &SendArgs, book: &Book) -> AppError {
 }
 
 /// Call of a peer at an address, or by its name.
-fn call(peer: &PeerEntry, address: Option<Target>) -> Command {
+pub(super) fn call(peer: &PeerEntry, address: Option<Target>) -> Command {
     let accept = AcceptPolicy::Key(peer.fingerprint);
     let callee = address.map_or_else(|| Callee::Word(peer.name.to_string()), Callee::Address);
     Command::Connect(CallOptions {
@@ -295,7 +295,7 @@ fn call(peer: &PeerEntry, address: Option<Target>) -> Command {
 
 /// The peer of the book that is meant, if it is one that the user chose, and an address at which it
 /// is to be called that the book does not have.
-fn known<'a>(
+pub(super) fn known<'a>(
     target: &str,
     args: &SendArgs,
     book: &'a Book,

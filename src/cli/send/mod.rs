@@ -5,6 +5,8 @@
 mod answers;
 pub(crate) mod ask;
 mod ask_owner;
+mod file_progress;
+mod files;
 mod flush;
 mod keep;
 mod kept;
@@ -47,6 +49,9 @@ const IDLE: Duration = Duration::from_millis(limits::SHORT_IDLE_MS / 4 * 3);
 const INPUT_END: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError> {
+    if !args.file.is_empty() {
+        return files::run(context, args);
+    }
     if let Some(code) = kept::run(context, args)? {
         return Ok(code);
     }

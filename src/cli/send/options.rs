@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::queue::Delimiter;
 use crate::app::error::{AppError, code};
 use crate::cli::args::{OutputArgs, PeerArgs, ProtocolArgs, duration};
 use crate::limits;
+use crate::transfer::FileName;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -18,19 +19,24 @@ If another rsachat serves the home (rsachat serve, or a prompt), a peer in the b
 each. Without --keep, what it has not acknowledged at the end is taken back there, so that the exit code is what it \
 would be without that one; what is on the peer's disk by then may still be shown later.
 
+With --file, files and folders are sent, and no input. The exit code is 0 only when all of them are on the other side's disk, where \
+recv --files takes them, or a person with :accept. It is 1 if something was declined or cancelled there, does not fit there, or has changed. \
+The same command goes on where it was cut off. If a prompt or rsachat serve has the home open, that is an error, with code 3: :send.
+
 On the raw wire (--wire oaep) nothing is acknowledged: 0 means that everything was written to the connection and that `exit` ended \
 it. A message that reads `exit` ends it. With --retry, what was written is not sent again, even if it never arrived.
 
 Examples:
   rsachat send bob -m 'backup done'
   rsachat send bob --keep --expire 12h -m 'lunch at noon?'
+  rsachat send bob --file backup.tar --file photos
   tail -f log | rsachat send bob.example --pin SHA256:…
   find . -print0 | rsachat send -0 bob.example
   rsachat send localhost:8000 --wire oaep --one-way -m 'hello'")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct SendArgs {
     /// Peer to call: one in your book, or host:port where the other side listens
-    #[arg(value_name = "NAME|ADDR", required_unless_present = "flush")]
+    #[arg(value_name = "NAME|ADDR", required_unless_present_any = ["flush", "file"])]
     pub(super) target: Option<String>,
     #[command(flatten)]
     pub(super) peer: PeerArgs,
@@ -46,6 +52,16 @@ pub(crate) struct SendArgs {
     /// Send this instead of standard input; may be repeated
     #[arg(short, long, value_name = "TEXT")]
     pub(super) message: Vec<String>,
+    /// Send this file or folder instead of messages; may be repeated
+    #[arg(short, long, value_name = "PATH", num_args = 1.., value_hint = ValueHint::AnyPath)]
+    #[arg(conflicts_with_all = ["keep", "flush", "message", "null", "whole", "wire"])]
+    pub(super) file: Vec<String>,
+    /// Offer the file or folder under this name
+    #[arg(long = "as", value_name = "NAME", requires = "file", value_parser = file_name)]
+    pub(super) offered_as: Option<String>,
+    /// Show no progress of files
+    #[arg(short, long, requires = "file")]
+    pub(super) quiet: bool,
     /// Read messages that end with NUL instead of a newline
     #[arg(short = '0', long, conflicts_with_all = ["whole", "message"])]
     pub(super) null: bool,
@@ -66,6 +82,31 @@ pub(crate) struct SendArgs {
     pub(super) protocol: ProtocolArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+/// Value of `--as`.
+fn file_name(text: &str) -> Result<String, String> {
+    if FileName::is_one(text) { Ok(text.to_owned()) } else { Err("write one name, without /".to_owned()) }
+}
+
+impl SendArgs {
+    /// Whom files are sent to, and these: a receiver that stands behind the last of them is none.
+    pub(super) fn files(&self) -> Result<(&str, &[String]), AppError> {
+        let (target, files) = match (self.target.as_deref(), self.file.split_last()) {
+            (Some(target), _) => (target, &*self.file),
+            (None, Some((target, files))) if !files.is_empty() => (&**target, files),
+            (None, _) => {
+                let what = "nobody is named whom the file is sent to";
+                let hint = "rsachat send NAME|ADDR --file PATH";
+                return Err(AppError::new(code::USAGE, what).hint(hint));
+            }
+        };
+        if self.offered_as.is_some() && files.len() > 1 {
+            let what = format!("--as names one file or folder, and {} are given", files.len());
+            return Err(AppError::new(code::USAGE, what));
+        }
+        Ok((target, files))
+    }
 }
 
 /// Refuses a message of the command line that is too long for one.
