@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{MessageEvent, OutputEvent, OutputFormat, OwnText, PastMessage, PromptEvent, emit};
+use super::{MessageEvent, OutputEvent, OutputFormat, OwnText, PastMessage, PromptEvent, emit, of_files};
 use crate::app::error::hint_at_home;
 use crate::app::host::{Behind, MessageUse, NoticeSink};
 use crate::app::os::moment;
@@ -118,10 +118,16 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
             let (remote, reason, error) = (remote.clone(), reason.clone(), error.clone());
             of_command(&Notice::Warning(Warning::HandshakeFailed { remote, reason, error }), severity)
         }
+        Notice::Info(info @ Info::File(file)) => Some(of_files::of_info(file, info.sentence_of_command())),
         Notice::Info(info) => Some(match of_info(info) {
             OutputEvent::Notice { .. } => OutputEvent::Notice { message: info.sentence_of_command() },
             event => event,
         }),
+        Notice::Warning(warning @ Warning::File(file))
+            if let Some(event) = of_files::of_warning(file, warning.sentence_of_command()) =>
+        {
+            Some(event)
+        }
         Notice::Warning(warning) | Notice::Counted(warning) => {
             let kind = warning.kind();
             let (message, hint) = in_terms_of_options(warning);
@@ -162,6 +168,9 @@ fn with_hint(message: String, hint: Option<String>) -> String {
 /// Event of a notice for a process at the socket that sends, as it would have it without an owner.
 pub(crate) fn of_sender(notice: &Notice) -> Option<OutputEvent> {
     match notice {
+        Notice::Info(Info::File(_)) | Notice::Warning(Warning::File(_)) => {
+            of_command(notice, Severity::Passes)
+        }
         Notice::Warning(warning) | Notice::Counted(warning) => {
             let (message, hint) = in_terms_of_options(warning);
             Some(OutputEvent::Warning { kind: warning.kind(), message: with_hint(message, hint) })
@@ -188,7 +197,13 @@ pub(crate) fn of_prompt(notice: &Notice) -> Option<OutputEvent> {
             fingerprint: fingerprint.to_string(),
             standing: trust_level.standing(),
         },
+        Notice::Info(info @ Info::File(file)) => of_files::of_info(file, info.sentence()),
         Notice::Info(info) => of_info(info),
+        Notice::Warning(warning @ Warning::File(file))
+            if let Some(event) = of_files::of_warning(file, warning.sentence()) =>
+        {
+            event
+        }
         Notice::Warning(warning) | Notice::Counted(warning) => {
             OutputEvent::Warning { kind: warning.kind(), message: warning.sentence() }
         }

@@ -9,6 +9,7 @@ pub(crate) mod from_notice;
 pub(crate) mod json_client;
 pub(crate) mod json_request;
 pub(crate) mod kinds;
+pub(crate) mod of_files;
 mod order_error;
 mod receiver;
 mod remote_face;
@@ -180,6 +181,10 @@ pub(crate) enum OutputEvent {
     },
     /// A text of ours that was not shown as its line was typed, for a prompt at the socket.
     Own(PastMessage),
+    /// A peer offers a file or a folder.
+    Offer(OfferEvent),
+    /// A transfer has a new state.
+    File(FileEvent),
     /// Progress of a pipe, in bytes.
     Progress {
         sent: u64,
@@ -208,6 +213,48 @@ pub(crate) enum OutputEvent {
     },
     /// The last event of every run.
     Done(Done),
+}
+
+/// Offer of a peer, which waits for an answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct OfferEvent {
+    /// The number by which it is accepted and declined.
+    pub(crate) number: u32,
+    pub(crate) from: String,
+    pub(crate) name: String,
+    pub(crate) folder: bool,
+    /// Files and empty folders in it.
+    pub(crate) entries: u32,
+    pub(crate) bytes: u64,
+    pub(crate) message: String,
+}
+
+/// New state of a transfer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct FileEvent {
+    pub(crate) number: u32,
+    pub(crate) state: &'static str,
+    /// The peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) with: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<u64>,
+    /// What of it is written: bytes of a file, files of a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) written: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+    pub(crate) message: String,
+}
+
+/// States in which a transfer does not go on by itself.
+const TROUBLES: [&str; 4] = ["declined", "cancelled", "stopped", "failed"];
+
+/// Whether a person is to be warned of a state.
+pub(crate) fn is_trouble(state: &str) -> bool {
+    TROUBLES.contains(&state)
 }
 
 /// A text of ours to a peer.
@@ -376,7 +423,11 @@ impl OutputEvent {
     }
 
     fn is_needed(&self) -> bool {
-        matches!(self, Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. })
+        match self {
+            Self::Listening { .. } | Self::Warning { .. } | Self::Error { .. } => true,
+            Self::File(file) => is_trouble(file.state),
+            _ => false,
+        }
     }
 }
 
@@ -397,7 +448,13 @@ impl fmt::Display for OutputEvent {
             }
             Self::Left { name, .. } => write!(f, "{name} left"),
             Self::Rollover { name, next, .. } => write!(f, "{name} says that the next key is {next}"),
-            Self::Notice { message } | Self::Sandbox { message, .. } => f.write_str(message),
+            Self::File(FileEvent { state, message, .. }) if is_trouble(state) => {
+                write!(f, "warning: {message}")
+            }
+            Self::Notice { message }
+            | Self::Sandbox { message, .. }
+            | Self::Offer(OfferEvent { message, .. })
+            | Self::File(FileEvent { message, .. }) => f.write_str(message),
             Self::Warning { message, .. } => write!(f, "warning: {message}"),
             Self::Error { message, hint: None, .. } => write!(f, "error: {message}"),
             Self::Error { message, hint: Some(hint), .. } => write!(f, "error: {message}\nhint: {hint}"),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::is_trouble;
 use crate::chat::display::listening;
 use crate::chat::{
     AddressedView, AddresseeMark, Arrival, Export, ExportTarget, Info, KeyStatus, LineStart, Message, Notice,
@@ -65,7 +66,11 @@ pub(crate) fn notice(event: &Value) -> Option<Notice> {
             let (name, trust_level) = (text(event, "name"), trust_level(event));
             Notice::Info(Info::Safety { name, number, fingerprint, trust_level })
         }
-        "notice" => return words(text(event, "message")),
+        "file" if is_trouble(event["state"].as_str().unwrap_or_default()) => {
+            Notice::Warning(Warning::Told { words: text(event, "message") })
+        }
+        "file" if event["state"] == "moving" => return None,
+        "notice" | "offer" | "file" => return words(text(event, "message")),
         "warning" => Notice::Warning(Warning::Told { words: text(event, "message") }),
         _ => return None,
     })

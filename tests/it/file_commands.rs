@@ -7,6 +7,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::events::schema::schema;
 use crate::support::{Home, PATIENCE, Process, eventually};
 
 /// Bytes that are not received before somebody is killed: the receiver has 8 MiB at a time.
@@ -273,4 +274,42 @@ fn a_send_of_files_says_before_it_calls_anybody_what_is_in_its_way() {
     run(&["127.0.0.1:1", "--file", &file]).ends_saying(3, "connection refused");
     let _owner = minji.serves();
     run(&["127.0.0.1:1", "--file", &file]).ends_saying(3, "serves this home, and sends its files");
+}
+
+/// States of transfers that a program was told, and the offers.
+fn told(process: &Process, is_json_on_stdout: bool) -> Vec<serde_json::Map<String, serde_json::Value>> {
+    let text = if is_json_on_stdout { process.output() } else { process.complaints() };
+    let events = schema().check(&text);
+    events.into_iter().filter(|event| event["event"] == "file" || event["event"] == "offer").collect()
+}
+
+#[test]
+fn programs_are_told_each_offer_and_each_state_of_a_transfer() {
+    let (minji, hana, folders) = (Home::of("민지"), Home::of("하나"), Folders::new());
+    let file = folders.holds("메모.txt", "안녕");
+    let args = ["--listen", "127.0.0.1:0", "--accept-new", "--count", "1", "--json"];
+    let (mut recv, at) = receives(&hana, &folders, &args).and_where();
+    let mut send = sends(&minji, &at, &["--file", &file, "--json"]);
+    assert_eq!([send.ends(), recv.ends()], [0, 0]);
+    let states = |events: &[serde_json::Map<String, serde_json::Value>]| -> Vec<String> {
+        let states = events.iter().map(|event| event["state"].as_str().unwrap().to_owned());
+        states.filter(|state| state != "moving").collect()
+    };
+    let (outgoing, received) = (told(&send, false), told(&recv, false));
+    assert_eq!(states(&outgoing), ["offered", "accepted", "filed"]);
+    assert_eq!(states(&received), ["accepted", "filed"]);
+    assert_eq!(received[1]["path"], folders.to("메모.txt").display().to_string());
+    assert_eq!([&received[1]["bytes"], &outgoing[2]["bytes"]], [6, 6]);
+    // At a prompt, orders answer the offer.
+    let mut prompt = minji.start(&["--json", "--listen", "127.0.0.1:0"]);
+    let at = prompt.listens_at();
+    prompt.sees("listening");
+    let mut send = hana.run(&["send", "--accept-new", &at, "--file", &file], Stdio::null());
+    prompt.sees("\"event\":\"offer\"");
+    let offer = told(&prompt, true).remove(0);
+    assert_eq!([&offer["name"], &offer["from"]], ["메모.txt", "하나"]);
+    prompt.types(&format!(r#"{{"id":1,"command":"decline","arguments":["{}"]}}"#, offer["number"]));
+    send.ends_saying(1, "declined 메모.txt");
+    prompt.sees("\"state\":\"declined\"");
+    told(&prompt, true);
 }

@@ -1,4 +1,5 @@
-//! Bar of `rsachat send --file` on standard error: the transfer that is on its way.
+//! Display of `rsachat send --file` on standard error: how far the transfer is that is on its way,
+//! by a bar at a terminal, by events for a program.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,33 +10,49 @@ use crate::app::os::stderr_is_terminal;
 use crate::app::output::is_writable;
 use crate::chat::{TransferNumber, TransferProgress};
 use crate::cli::pipe::progress::on_stderr;
+use crate::events::of_files::of_progress;
+use crate::events::{OutputFormat, emit};
 use crate::wire::OfferKind;
 
 /// Time between two drawings.
-const EVERY: Duration = Duration::from_millis(200);
+const EVERY: Duration = Duration::from_millis(250);
 
 const OF_FILE: &str =
     "{prefix}  {percent} %  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta}";
 const OF_FOLDER: &str = "{prefix}  {percent} %  {pos} of {len} files  {eta}";
 
-/// Whether there is a bar.
+/// What is wished for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum BarWhen {
-    /// Where standard error is a terminal.
-    AtTerminal,
-    Never,
+pub(super) enum Wish {
+    Progress,
+    Quiet,
 }
 
-pub(super) struct FileBar {
-    when: BarWhen,
+/// What is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shown {
+    Bar,
+    Events,
+    Nothing,
+}
+
+pub(super) struct FileDisplay {
+    shown: Shown,
     drawn: Instant,
+    /// What was written as that was told last.
+    told: (TransferNumber, u64),
     bar: Option<(TransferNumber, ProgressBar)>,
 }
 
-impl FileBar {
-    pub(super) fn new(when: BarWhen) -> Self {
-        let when = if stderr_is_terminal() { when } else { BarWhen::Never };
-        Self { when, drawn: Instant::now(), bar: None }
+impl FileDisplay {
+    /// A bar where standard error is a terminal, unless there is to be none.
+    pub(super) fn new(format: OutputFormat, wish: Wish) -> Self {
+        let shown = match format {
+            OutputFormat::Json => Shown::Events,
+            _ if wish == Wish::Quiet || !stderr_is_terminal() => Shown::Nothing,
+            _ => Shown::Bar,
+        };
+        Self { shown, drawn: Instant::now(), told: (0, 0), bar: None }
     }
 
     /// Moment of the next drawing, while there is anything to draw.
@@ -45,9 +62,15 @@ impl FileBar {
 
     /// Draws how far a transfer is, if it is time to.
     pub(super) fn update(&mut self, progress: Option<&TransferProgress>) {
-        let Some(progress) = progress.filter(|_| self.when == BarWhen::AtTerminal) else {
-            return self.clear();
-        };
+        let Some(progress) = progress.filter(|_| self.shown != Shown::Nothing) else { return self.clear() };
+        if self.shown == Shown::Events {
+            let now = (progress.number, progress.written);
+            if self.told != now && self.drawn.elapsed() >= EVERY {
+                (self.told, self.drawn) = (now, Instant::now());
+                emit(&of_progress(progress), OutputFormat::Json);
+            }
+            return;
+        }
         if self.bar.as_ref().is_none_or(|(number, _)| *number != progress.number) {
             self.clear();
             let template = if progress.kind == OfferKind::File { OF_FILE } else { OF_FOLDER };

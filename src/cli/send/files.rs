@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-use super::file_progress::{BarWhen, FileBar};
+use super::file_progress::{FileDisplay, Wish};
 use super::kept::{call, known};
 use super::options::SendArgs;
 use super::waiting::TOLD_AFTER;
@@ -147,7 +147,7 @@ fn send(
     app.note_confinement(&confinement, "send", reach);
     app.receive_files_in(settings.inbox);
     app.begin();
-    let when = if args.quiet || format == OutputFormat::Json { BarWhen::Never } else { BarWhen::AtTerminal };
+    let wish = if args.quiet { Wish::Quiet } else { Wish::Progress };
     let now = Instant::now();
     let mut frontend = FilesFrontend {
         format,
@@ -164,11 +164,11 @@ fn send(
         last_progress: now,
         progress: BTreeMap::new(),
         told_after: Some(TOLD_AFTER),
-        bar: FileBar::new(when),
+        display: FileDisplay::new(format, wish),
         faces: FaceServer::of_command("send"),
     };
     let code = app.run(&mut frontend, &signals)?;
-    frontend.bar.clear();
+    frontend.display.clear();
     frontend.faces.finish(&mut app);
     app.linger()?;
     Ok(frontend.finish(code))
@@ -218,7 +218,7 @@ struct FilesFrontend {
     progress: BTreeMap<TransferNumber, u64>,
     /// Time after which it is said what is waited for, until it was.
     told_after: Option<Duration>,
-    bar: FileBar,
+    display: FileDisplay,
     /// Other processes that use the home.
     faces: FaceServer,
 }
@@ -315,7 +315,7 @@ impl Frontend<Served> for FilesFrontend {
         }
         let at = if let Stage::CallsAt(at) = self.stage { Some(at) } else { None };
         let told_at = self.tell_waiting(app);
-        let wakes = [at.filter(|_| self.unanswered == 0), told_at, self.gives_up_at(), self.bar.due()];
+        let wakes = [at.filter(|_| self.unanswered == 0), told_at, self.gives_up_at(), self.display.due()];
         Flow::Wait(wakes.into_iter().flatten().min())
     }
 
@@ -389,7 +389,7 @@ impl FilesFrontend {
         if now != self.progress {
             (self.progress, self.last_progress) = (now, Instant::now());
         }
-        self.bar.update(on_their_way.first());
+        self.display.update(on_their_way.first());
     }
 
     /// Says once that the peer has accepted nothing, and returns the moment for that.
@@ -417,7 +417,7 @@ impl FilesFrontend {
     }
 
     fn error(&mut self, kind: &'static str, message: String) {
-        self.bar.clear();
+        self.display.clear();
         emit(&OutputEvent::Error { kind, message, hint: None }, self.format);
     }
 

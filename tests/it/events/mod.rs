@@ -2,7 +2,7 @@
 //! every event and kind of the tables is one that the program has.
 
 mod prompt;
-mod schema;
+pub(crate) mod schema;
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
