@@ -182,6 +182,36 @@ fn a_message_right_after_a_resize_leaves_no_copy_of_the_line_in_tmux() {
 }
 
 #[test]
+fn a_line_is_left_in_tmux_after_several_sizes_since_its_cursor_may_be_anywhere() {
+    let tmux = Setup { rows: 300, term: TMUX, ..Setup::WIDE };
+    let (mut alice, mut bob) = typed_in_tmux(&tmux, LONG.len());
+    // Until two came within the time for which one has to hold.
+    eventually("the line is left", PATIENCE, || {
+        for widths in [[60, 30], [80, 40]] {
+            alice.resize_reflowing(widths[0], tmux.rows);
+            // Taken: from now on it has to hold.
+            eventually("the size is told", PATIENCE, || !waits(alice.id(), Signal::WINCH));
+            alice.resize_reflowing(widths[1], tmux.rows);
+            eventually("the next is told", PATIENCE, || !waits(alice.id(), Signal::WINCH));
+        }
+        alice.bytes().contains("\x1b[9999B")
+    });
+    bob.types("after");
+    alice.wait("the message, and the line below it", |screen| {
+        let shown = packed(&screen.contents());
+        shown.contains("bob:after") && shown.ends_with(&packed(LONG))
+    });
+    // The line is painted so far down that nothing of what stood there is cleared.
+    let bytes = alice.bytes();
+    let (_, left) = bytes.split_once("\x1b[9999B").unwrap();
+    let (cleared, _) = left.split_once("bob? >").unwrap();
+    let (rows, ups) = (cleared.matches('\n').count(), cleared.matches("\x1b[A").count());
+    assert!(rows > ups && ups > 0, "{rows} {ups}");
+    alice.press("\r");
+    assert_eq!(bob.hears("alice", 1), [LONG]);
+}
+
+#[test]
 fn nothing_is_deleted_above_a_line_in_tmux_when_the_screen_becomes_lower_as_well() {
     // tmux drops rows below the cursor then, so that others stand where the line is looked for.
     for (rows, deletes) in [(20, false), (24, true)] {

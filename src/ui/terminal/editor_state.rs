@@ -10,9 +10,10 @@ use mio::Waker;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::Vocabulary;
+use super::line_rows::ended_rows;
 use super::reflow;
 use super::terminal_guard::TerminalGuard;
-use crate::app::os::unix_ms;
+use crate::app::os::{print, unix_ms};
 use crate::chat::command::{COMMANDS, ParsedLine, parse_line};
 use crate::chat::{Echo, KnownNames, LineStart, PromptView, ReturnedLine};
 use crate::render::layout::Layout;
@@ -26,6 +27,10 @@ const POLL_MS: u64 = 50;
 const TURN_WAIT_MS: u64 = 1_000;
 /// Longest wait of [`PrintGate::close`] for a message that is being printed, in milliseconds.
 const CLOSE_WAIT_MS: u64 = 5;
+
+/// Interval at which the size is asked for while it may change, shorter than that at which tmux
+/// tells one.
+const SIZE_POLL: Duration = Duration::from_millis(50);
 
 /// Result of one read of the editor.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -188,22 +193,25 @@ impl EventSender {
     }
 
     /// Waits until a size has held, on a terminal that tells it late, and takes note of it. Output
-    /// waits until the editor knows it: it would be written above the line as that stood before.
-    /// The end of the program unparks the thread.
+    /// and keys wait until the editor knows it: what they write would stand above the line as that
+    /// stood before. After several sizes tmux may have put the cursor anywhere: the line is then
+    /// left where it stands, and painted anew below everything. The end of the program unparks the
+    /// thread.
     pub(crate) fn settle_size(&self) {
         if self.shared.reflows {
             self.shared.gate.hold();
-        }
-        let (mut told, mut since) = (size(), Instant::now());
-        while self.shared.reflows && !self.shared.is_closing() {
-            let Some(left) = reflow::SETTLING.checked_sub(since.elapsed()) else {
-                if size() == told {
-                    break;
+            let (mut told, mut since, mut sizes) = (size(), Instant::now(), 1);
+            while !self.shared.is_closing()
+                && let Some(left) = reflow::SETTLING.checked_sub(since.elapsed())
+            {
+                thread::park_timeout(left.min(SIZE_POLL));
+                if size() != told {
+                    (told, since, sizes) = (size(), Instant::now(), sizes + 1);
                 }
-                (told, since) = (size(), Instant::now());
-                continue;
-            };
-            thread::park_timeout(left);
+            }
+            if sizes > 1 {
+                self.shared.leave_line();
+            }
         }
         self.shared.note_size();
     }
@@ -249,6 +257,8 @@ pub(crate) struct EditorShared {
     known_size: Mutex<Size>,
     /// Whether the terminal wraps its rows anew when it becomes narrower, before it tells.
     pub(crate) reflows: bool,
+    /// Whether the cursor stands below everything, and the line is painted there next.
+    line_left: AtomicBool,
 }
 
 impl EditorShared {
@@ -259,7 +269,44 @@ impl EditorShared {
             (Turn::default(), AtomicBool::default(), AtomicBool::default());
         let known_size = Mutex::new(size());
         let reflows = reflow::is_tmux(|name| std::env::var(name).ok());
-        Self { state, line, gate, terminal, turn, closing, searching, beginning_anew, known_size, reflows }
+        let line_left = AtomicBool::default();
+        Self {
+            state,
+            line,
+            gate,
+            terminal,
+            turn,
+            closing,
+            searching,
+            beginning_anew,
+            known_size,
+            reflows,
+            line_left,
+        }
+    }
+
+    /// Moves the cursor so far below everything that the next painting of the line clears nothing.
+    fn leave_line(&self) {
+        let text = self.line().text.clone();
+        if text.is_empty() || !self.edits_line() {
+            return;
+        }
+        let Size { cells, rows } = self.known_size();
+        let laid_out = self.state().painted_prompt.as_ref().map_or(0, |painted| painted.laid_out);
+        let rows_of_line = ended_rows(&text, laid_out, cells).0.matches('\n').count() + 1;
+        self.line_left.store(true, Ordering::SeqCst);
+        // The editor finds a terminal that cannot be written.
+        let _ = print(&reflow::leave(rows_of_line.min(rows.max(size().rows))));
+    }
+
+    /// Whether the line was left since this was last asked.
+    pub(crate) fn take_line_left(&self) -> bool {
+        self.line_left.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether the screen has another size than the editor knows, on a terminal that moves rows.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.reflows && self.edits_line() && (self.gate.is_held() || size() != self.known_size())
     }
 
     pub(crate) fn line(&self) -> MutexGuard<'_, LineText> {
@@ -446,6 +493,10 @@ impl PrintGate {
     /// Holds output back, also while a line is edited.
     fn hold(&self) {
         self.lock().held = true;
+    }
+
+    fn is_held(&self) -> bool {
+        self.lock().held
     }
 
     fn release(&self) {

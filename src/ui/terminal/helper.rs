@@ -290,6 +290,9 @@ impl Helper {
     fn track_reflow(&self, before_cursor: &str) {
         let LineState { size, prompt_end, .. } = self.line.get();
         let now = self.shared.known_size();
+        if self.shared.take_line_left() {
+            return;
+        }
         if now.cells < size.cells && now.rows >= size.rows && self.shared.reflows {
             let rows_gained = Some(reflow::rows_gained(before_cursor, prompt_end, size.cells, now.cells));
             self.line.set(LineState { rows_gained, ..self.line.get() });

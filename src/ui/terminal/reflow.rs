@@ -29,14 +29,19 @@ pub(crate) fn rows_gained(text: &str, start: usize, before: usize, now: usize) -
 }
 
 /// More rows than any screen has.
-const ROWS_DELETED: usize = 9_999;
+const MOST_ROWS: usize = 9_999;
 
 /// Sequence that goes to the first row of the line, from where the editor takes it to be, and
 /// deletes all rows from there on. Cleared from the top of the screen on (ED), tmux would keep them
 /// as history.
 pub(crate) fn clear_gained(rows: usize) -> String {
     let up = if rows == 0 { String::new() } else { format!("\x1b[{rows}A") };
-    format!("{up}\x1b[{ROWS_DELETED}M")
+    format!("{up}\x1b[{MOST_ROWS}M")
+}
+
+/// Sequence that goes to the bottom of the screen and makes so many empty rows there.
+pub(crate) fn leave(rows: usize) -> String {
+    format!("\x1b[{MOST_ROWS}B{}", "\r\n".repeat(rows))
 }
 
 #[cfg(test)]
