@@ -20,8 +20,8 @@ pub struct TakeRule {
     pub from: TakenFrom,
     /// Bytes of an offer, at most.
     pub most: Option<u64>,
-    /// Folder where it goes.
-    pub folder: String,
+    /// Folder where it goes; none: that of files that are accepted without a place.
+    pub folder: Option<String>,
 }
 
 /// Peers of a rule.
@@ -61,7 +61,7 @@ pub enum OtherOffers {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     /// It is accepted, into this folder.
-    Accept(String),
+    Accept(Option<String>),
     /// It has more bytes than these.
     TooLarge(u64),
     /// They say nothing.

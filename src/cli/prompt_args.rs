@@ -159,6 +159,7 @@ impl PromptArgs {
             history: None,
             history_days: None,
             inbox: None,
+            take: None,
             line_history: self.line_history.clone(),
             time,
             editor: self.editor_mode,

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::take;
+use super::value::{ValueError, expected, path, quoted, text, yes_no};
 use super::values::{Layer, Sandbox, TimeFormat, Title, YesNo, word_of};
 use crate::chat::AcceptPolicy;
 use crate::peers::address::{AddressError, ListenAt};
@@ -30,25 +32,13 @@ pub(crate) struct Key {
     pub(crate) value: fn(&Layer) -> Option<String>,
 }
 
-pub(crate) struct ValueError {
-    pub(crate) what: String,
-    /// Byte offset in the file, when the error is inside the value.
-    pub(crate) at: Option<usize>,
-}
-
-impl From<String> for ValueError {
-    fn from(what: String) -> Self {
-        Self { what, at: None }
-    }
-}
-
 /// Other spelling of `colour`.
 const COLOUR_ALIAS: &str = "color";
 /// Key of the file of typed lines, which was `history` before messages were kept.
 const LINE_HISTORY: &str = "line-history";
 
 /// Every key, in the order of `config show`.
-pub(crate) const KEYS: [Key; 13] = [
+pub(crate) const KEYS: [Key; 14] = [
     Key {
         name: "name",
         example: "name = \"민지\"",
@@ -169,6 +159,17 @@ pub(crate) const KEYS: [Key; 13] = [
         value: |layer| layer.inbox.as_ref().map(|path| quoted(&path.display().to_string())),
     },
     Key {
+        name: "take",
+        example: "take = [{from = \"bob\", dir = \"~/from-bob\", max = \"100 MiB\"}]",
+        default: "nothing",
+        about: "Rules by which the prompt and serve accept files and folders without anybody. from is a peer in your book, by \
+                name or fingerprint, who must be verified, unless the rule says verified = false. dir is the folder \
+                where they go, else inbox. What is larger than max waits for you, like every other offer. The first rule about \
+                a peer counts.",
+        read: |value, layer, home| set(&mut layer.take, take::rules(value, home)),
+        value: |layer| layer.take.as_ref().map(|rules| take::written(rules)),
+    },
+    Key {
         name: "sandbox",
         example: "sandbox = false",
         default: "true",
@@ -201,24 +202,10 @@ fn find(word: &str, value: &DeValue<'_>) -> Result<&'static Key, String> {
     })
 }
 
-/// A string as TOML writes it.
-pub(crate) fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
 /// Puts a value that was read in its place.
 fn set<T, E: Into<ValueError>>(place: &mut Option<T>, value: Result<T, E>) -> Result<(), ValueError> {
     *place = Some(value.map_err(Into::into)?);
     Ok(())
-}
-
-fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
-    value.as_str().ok_or_else(|| expected("text in quotes", value))
-}
-
-fn yes_no(value: &DeValue<'_>) -> Result<YesNo, String> {
-    let truth = value.as_bool().map(|truth| if truth { YesNo::Yes } else { YesNo::No });
-    truth.ok_or_else(|| expected("true or false", value))
 }
 
 /// A number of days: a century at most.
@@ -227,18 +214,6 @@ fn days(value: &DeValue<'_>) -> Result<u32, String> {
     let number = value.as_integer().ok_or_else(|| expected("a number of days", value))?;
     let days = number.as_str().parse().ok().filter(|days| (1..=DAYS).contains(days));
     days.ok_or_else(|| format!("a number from 1 to {DAYS} is expected here"))
-}
-
-fn expected(what: &str, value: &DeValue<'_>) -> String {
-    let found = match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    };
-    format!("{what} is expected here, not {found}")
 }
 
 fn address(value: &DeValue<'_>) -> Result<ListenAt, String> {
@@ -257,18 +232,6 @@ fn one_of<T: ValueEnum>(value: &DeValue<'_>) -> Result<T, String> {
         let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
         format!("{} is not one of {}{near}", SafeText::line(word), words.join(", "))
     })
-}
-
-/// Relative paths would mean another file in each folder that the program is started in.
-fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
-    let path = match (text.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) if home.is_absolute() => home.join(rest),
-        (Some(_), _) => {
-            return Err("~ cannot be used here: HOME is not set, or not an absolute path".to_owned());
-        }
-        (None, _) => PathBuf::from(text),
-    };
-    if path.is_absolute() { Ok(path) } else { Err("a path begins with / or with ~/".to_owned()) }
 }
 
 /// Settings of the file, and the place of each key.

@@ -2,6 +2,8 @@
 //! order of precedence.
 
 pub(crate) mod file;
+mod take;
+mod value;
 mod values;
 
 use std::ffi::OsString;
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::error::{AppError, code};
-use crate::chat::{AcceptPolicy, HistoryPolicy, NameOrigin, NotifyWhen, OwnName};
+use crate::chat::{AcceptPolicy, HistoryPolicy, NameOrigin, NotifyWhen, OwnName, TakeRule};
 use crate::limits::CONFIG_BYTES;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -18,6 +20,7 @@ use crate::store::StoreError;
 use crate::store::safe_file::{self, Access};
 pub(crate) use file::KEYS;
 use file::{FileSettings, Key};
+pub(crate) use take::as_folder;
 pub(crate) use values::{
     ColourWhen, EditorMode, Layer, Sandbox, TimeFormat, Title, YesNo, colour_from, word_of,
 };
@@ -44,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) line_history: Option<PathBuf>,
     /// Folder for received files; `None`: that for downloads.
     pub(crate) inbox: Option<PathBuf>,
+    /// Files that are accepted without anybody.
+    pub(crate) take: Vec<TakeRule>,
     pub(crate) sandbox: Sandbox,
 }
 
@@ -96,6 +101,7 @@ impl SettingSources {
             history_days: layer.history_days,
             line_history: layer.line_history,
             inbox: layer.inbox,
+            take: layer.take.unwrap_or_default(),
             sandbox: layer.sandbox.unwrap_or_default(),
         }
     }
@@ -118,6 +124,7 @@ impl Settings {
             history_days: none.history_days,
             line_history: none.line_history,
             inbox: none.inbox,
+            take: None,
             sandbox: Some(none.sandbox),
         }
     }

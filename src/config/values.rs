@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::chat::{AcceptPolicy, HistoryPolicy, KeyExchange, NotifyWhen, Protocol};
+use crate::chat::{AcceptPolicy, HistoryPolicy, KeyExchange, NotifyWhen, Protocol, TakeRule};
 use crate::limits::TIME_CELLS;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -186,6 +186,7 @@ pub(crate) struct Layer {
     pub(crate) history_days: Option<u32>,
     pub(crate) line_history: Option<PathBuf>,
     pub(crate) inbox: Option<PathBuf>,
+    pub(crate) take: Option<Vec<TakeRule>>,
     pub(crate) sandbox: Option<Sandbox>,
 }
 
@@ -205,6 +206,7 @@ impl Layer {
             history_days: self.history_days.or(below.history_days),
             line_history: self.line_history.or(below.line_history),
             inbox: self.inbox.or(below.inbox),
+            take: self.take.or(below.take),
             sandbox: self.sandbox.or(below.sandbox),
         }
     }

@@ -276,6 +276,69 @@ fn a_send_of_files_says_before_it_calls_anybody_what_is_in_its_way() {
     run(&["127.0.0.1:1", "--file", &file]).ends_saying(3, "serves this home, and sends its files");
 }
 
+/// Settings with one rule.
+fn taking(home: &Home, rule: &str) -> String {
+    let config = home.private("config.toml", format!("take = [{rule}]\n"));
+    config.display().to_string()
+}
+
+#[test]
+fn a_rule_of_the_settings_accepts_what_a_verified_peer_offers_and_nothing_else() {
+    let (minji, hana, folders) = (Home::of("민지"), Home::of("하나"), Folders::new());
+    let (small, large) = (folders.holds("small", [b'x'; 1_024]), folders.holds("large", [b'x'; 1_025]));
+    let to = folders.to("of 하나");
+    let rule = format!("{{from = \"하나\", max = \"1 KiB\", dir = \"{}\"}}", to.display());
+    let config = taking(&minji, &rule);
+    minji.answer(&["peers", "add", "하나", &hana.fingerprint()]);
+    hana.answer(&["peers", "add", "민지", &minji.fingerprint()]);
+    let serve = ["--config", &config, "serve", "--listen", "127.0.0.1:0"];
+    let (mut serve, at) = minji.run(&serve, Stdio::null()).and_where();
+    let mut send = hana.run(&["send", &at, "--file", &small], Stdio::null());
+    assert_eq!(send.ends(), 0, "{}", send.complaints());
+    assert_eq!(fs::read(to.join("small")).unwrap().len(), 1_024);
+    // What is larger waits for a person.
+    let large = ["send", &at, "--file", &large, "--timeout", "1s"];
+    hana.run(&large, Stdio::null()).ends_saying(5, "nothing has moved");
+    serve.signal(Signal::TERM);
+    serve.ends();
+    // At a prompt the same rules hold; an unverified peer needs one that says so.
+    for (rule, code) in [("", 5), (", verified = false", 0)] {
+        let config = taking(&minji, &format!("{{from = \"하나\"{rule}, dir = \"{}\"}}", to.display()));
+        let book = minji.file("peers");
+        let unverified = fs::read_to_string(&book).unwrap().replace(" verified", " unverified");
+        minji.private("peers", unverified);
+        let (mut prompt, at) = minji.start(&["--config", &config, "--listen", "127.0.0.1:0"]).and_where();
+        let send = ["send", &at, "--file", &small, "--timeout", "2s"];
+        assert_eq!(hana.run(&send, Stdio::null()).ends(), code, "{rule}");
+        prompt.types(":quit");
+        prompt.ends();
+    }
+    assert!(to.join("small (2)").exists());
+}
+
+#[test]
+fn a_rule_of_the_settings_that_is_wrong_or_accepts_nothing_is_named() {
+    let minji = Home::of("민지");
+    for (rule, said) in [
+        ("{dir = \"/tmp\"}", "from is missing"),
+        ("{form = \"bob\"}", "did you mean from?"),
+        ("{from = \"bob\", max = \"1 MB\"}", "max: write bytes"),
+        ("{from = \"bob\", dir = \"here\"}", "dir: a path begins with /"),
+        ("{from = \"bob\", verified = \"no\"}", "verified: true or false is expected"),
+        ("\"bob\"", "a rule like"),
+    ] {
+        let config = taking(&minji, rule);
+        minji.run(&["--config", &config, "config", "check"], Stdio::null()).ends_saying(2, said);
+    }
+    let rule = "{from = \"bob\", max = \"1048576 bytes\", dir = \"/tmp\"}";
+    let config = taking(&minji, rule);
+    let shown = minji.answer(&["--config", &config, "config", "show"]);
+    assert!(shown.contains(&format!("take = [{rule}]")), "{shown}");
+    let mut doctor = minji.run(&["--config", &config, "doctor"], Stdio::null());
+    doctor.ends();
+    assert!(doctor.output().contains("bob is not in your book"), "{}", doctor.output());
+}
+
 /// States of transfers that a program was told, and the offers.
 fn told(process: &Process, is_json_on_stdout: bool) -> Vec<serde_json::Map<String, serde_json::Value>> {
     let text = if is_json_on_stdout { process.output() } else { process.complaints() };

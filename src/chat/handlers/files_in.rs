@@ -48,7 +48,7 @@ impl Chat {
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
         // A part says itself where it is.
-        let place = file.part.is_none().then_some(folder);
+        let place = folder.filter(|_| file.part.is_none());
         file.decision = Decision::Accepted { place, room: Room::Reserve };
         transfer.active = self.now.unix;
         self.keep_transfer(number);

@@ -5,6 +5,7 @@
 mod messages;
 mod remote;
 mod report;
+mod taking;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
@@ -84,6 +85,9 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         let (read, finding) = check_book(home);
         report.add(&finding)?;
         book = read;
+    }
+    if let Some(finding) = taking::check_take(&config, book.as_ref()) {
+        report.add(&finding)?;
     }
     report.add(&confine(home, &config))?;
     report.add(&check_clock(jiff::Timestamp::now()))?;

@@ -20,7 +20,7 @@ use crate::app::sandbox::{Confinement, Reach};
 use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
 use crate::chat::{
     AcceptPolicy, Audience, CallOptions, Chat, DialOutcome, ExitRequest, FirstCaller, Input, InputOrigin,
-    ListenOptions, Notice, NotifyPolicy, Warning,
+    ListenOptions, Notice, NotifyPolicy, OtherOffers, TakeRule, TakeRules, Warning,
 };
 use crate::config::{SettingSources, Settings};
 use crate::events::exit_reason::{self, ExitReason};
@@ -36,6 +36,7 @@ use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 use crate::peers::address::Family;
 use crate::render::layout::Layout;
+use crate::store::files::Destination;
 use crate::store::{OpenedStore, StoreError, book_file};
 use crate::text::redaction::Redactions;
 use crate::ui::screen::{Person, Screen, Viewer, stdout_printer};
@@ -157,6 +158,7 @@ fn try_start(
         chat.call_lost_peers();
     }
     chat.set_history(config.history, config.history_days);
+    chat.set_take_rules(TakeRules { rules: config.take.clone(), others: OtherOffers::Wait });
     chat.set_notify(NotifyPolicy { when: config.notify, ..NotifyPolicy::default() });
     let signals = Signals::start(net.waker())?;
     broker::of_process().map(|broker| broker.watch(net.waker())).transpose()?;
@@ -225,13 +227,33 @@ fn confine(
     opened: Option<&Result<OpenedStore, StoreError>>,
     config: &Settings,
 ) -> Result<(Confinement, Reach), AppError> {
+    // The rules for files are for folders that are there.
+    let taken_to = taken_to(config)?;
     if attendance == Attendance::Attended {
         return Ok((context.confine_with_broker(Purpose::Prompt, kept)?, Reach::default()));
     }
     // Others sit at its socket, and open files themselves; what is on its way goes on.
     let opened = opened.and_then(|opened| opened.as_ref().ok());
-    let reach = opened.map(|opened| reach_of(&opened.pairs, config.inbox.as_deref())).unwrap_or_default();
+    let kept = opened.map(|opened| reach_of(&opened.pairs, config.inbox.as_deref()));
+    let mut reach = kept.unwrap_or_default();
+    reach.received.extend(taken_to);
     Ok((context.confine_reaching(&reach)?, reach))
+}
+
+/// Folders of what is accepted without anybody, which are made if they are missing.
+fn taken_to(config: &Settings) -> Result<Vec<PathBuf>, AppError> {
+    let made = |rule: &TakeRule| {
+        let made = match &rule.folder {
+            Some(folder) => Destination::of_settings(Some(Path::new(folder)), &|_| None),
+            None => Destination::of_settings(config.inbox.as_deref(), &|name| std::env::var_os(name)),
+        };
+        made.map(|place| place.folder().to_owned())
+    };
+    let folders: Result<Vec<_>, _> = config.take.iter().map(made).collect();
+    folders.map_err(|error| {
+        AppError::new(code::MACHINE, format!("the setting take: {error}"))
+            .hint("name another folder with dir")
+    })
 }
 
 fn tell_confinement(

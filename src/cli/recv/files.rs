@@ -18,6 +18,7 @@ use crate::chat::{
 };
 use crate::cli::args::{self, Context, listen_or_connect};
 use crate::cli::transfers::{FileNews, FileReporter, Served};
+use crate::config::as_folder;
 use crate::events::face_server::FaceServer;
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::served_sink::{OwnFace, ServedSink};
@@ -65,7 +66,7 @@ pub(super) fn run(
     chat.set_history(settings.history, settings.history_days);
     chat.set_audience(Audience::Absent);
     chat.set_first_caller(FirstCaller::Nobody);
-    let rule = TakeRule { from: TakenFrom::Everybody, most: args.max, folder: folder.display().to_string() };
+    let rule = TakeRule { from: TakenFrom::Everybody, most: args.max, folder: Some(as_folder(&folder)) };
     chat.set_take_rules(TakeRules { rules: vec![rule], others: OtherOffers::Refuse });
     if !args.no_retry {
         chat.call_lost_peers();
