@@ -300,6 +300,9 @@ pub const FILE_OFFER_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 pub const MANIFEST_PARTS: u32 = 8;
 /// Bytes of a part of a manifest.
 pub const MANIFEST_PART_BYTES: usize = 32_000;
+/// Largest file that is sent or received: as large as one on most file systems. It bounds the
+/// hashes that are kept of its blocks.
+pub const FILE_BYTES: u64 = 16 * 1024 * 1024 * 1024 * 1024;
 /// Bytes of a file without a size, below `/proc` for instance, that is sent all the same.
 pub const FILE_STREAM_BYTES: u64 = 64 * 1024 * 1024;
 /// Names that are tried for a file until one is free: `name (2).ext` and so on.

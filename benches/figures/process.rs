@@ -20,6 +20,7 @@ pub(crate) struct Program {
     lines: Receiver<(Instant, String)>,
 }
 
+#[allow(dead_code, reason = "not every bench asks for everything")]
 impl Program {
     /// A prompt of this package's binary, with its standard input kept open.
     pub(crate) fn prompt(home: &Path, arguments: &[&str]) -> Outcome<Self> {
@@ -51,7 +52,12 @@ impl Program {
 
     /// The next line that contains `wanted`, and when it came.
     pub(crate) fn line_with(&self, wanted: &str) -> Outcome<(Instant, String)> {
-        let end = Instant::now() + PATIENCE;
+        self.line_within(wanted, PATIENCE)
+    }
+
+    /// The same, where it may take longer.
+    pub(crate) fn line_within(&self, wanted: &str, patience: Duration) -> Outcome<(Instant, String)> {
+        let end = Instant::now() + patience;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let (at, line) =
@@ -79,10 +85,25 @@ impl Program {
 
     /// Resident memory in KiB (proc(5), `VmRSS`).
     pub(crate) fn resident_kib(&self) -> Outcome<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+        memory_kib(self.child.id(), "VmRSS:")
     }
+
+    /// The most resident memory that it and its children had, in KiB (proc(5), `VmHWM`).
+    pub(crate) fn peak_kib(&self) -> Outcome<f64> {
+        let id = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let mut peak = memory_kib(id, "VmHWM:")?;
+        for child in children.split_whitespace() {
+            peak += memory_kib(child.parse()?, "VmHWM:")?;
+        }
+        Ok(peak)
+    }
+}
+
+fn memory_kib(process: u32, which: &str) -> Outcome<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).ok_or("no such memory")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 impl Drop for Program {

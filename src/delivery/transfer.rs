@@ -66,7 +66,27 @@ pub struct Hashed {
     /// The place behind it.
     pub at: Position,
     /// The hashes.
+    #[serde(with = "in_base64")]
     pub blocks: Vec<[u8; 32]>,
+}
+
+/// Hashes between processes of one program: those of a large file are many.
+mod in_base64 {
+    use std::borrow::Cow;
+
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(hashes: &[[u8; 32]], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64_STANDARD.encode(hashes.as_flattened()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<[u8; 32]>, D::Error> {
+        let text = Cow::<str>::deserialize(from)?;
+        let bytes = BASE64_STANDARD.decode(text.as_bytes()).map_err(de::Error::custom)?;
+        Ok(bytes.as_chunks().0.to_vec())
+    }
 }
 
 impl Default for Hashed {

@@ -199,6 +199,21 @@ impl TransferRecord {
         }
     }
 
+    /// The type and the body, one behind the other.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![self.type_number()];
+        self.write(&mut bytes);
+        bytes
+    }
+
+    /// The record of such bytes; `None` if they are none.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (number, body) = bytes.split_first()?;
+        Self::read(*number, body)?.ok()
+    }
+
     pub(super) fn type_number(&self) -> u8 {
         match self {
             Self::Offer(_) => 16,
@@ -294,12 +309,10 @@ impl TransferRecord {
     }
 }
 
-/// Between processes of one program: the type and the body, in base64.
+/// Between processes of one program: its bytes in base64.
 impl Serialize for TransferRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut bytes = vec![self.type_number()];
-        self.write(&mut bytes);
-        serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+        serializer.serialize_str(&BASE64_STANDARD.encode(self.to_bytes()))
     }
 }
 
@@ -307,8 +320,7 @@ impl<'de> Deserialize<'de> for TransferRecord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
         let bytes = BASE64_STANDARD.decode(text.as_bytes()).map_err(de::Error::custom)?;
-        let record = bytes.split_first().and_then(|(number, body)| Self::read(*number, body));
-        record.ok_or_else(|| de::Error::custom(WireError::UnknownType))?.map_err(de::Error::custom)
+        Self::from_bytes(&bytes).ok_or_else(|| de::Error::custom(WireError::Malformed))
     }
 }
 

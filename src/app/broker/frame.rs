@@ -1,5 +1,5 @@
-//! Frames of the broker's sockets: a length, JSON, and descriptors that travel with the length
-//! (`SCM_RIGHTS`).
+//! Frames of the broker's sockets: two lengths, JSON, contents of files as they are, and
+//! descriptors that travel with the lengths (`SCM_RIGHTS`).
 
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -14,11 +14,13 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::limits::EDITED_BYTES;
+use crate::limits::{FILE_BYTES, FILE_READ_BYTES};
+use crate::transfer::BLOCK_BYTES;
 
-/// Longest frame: an edited text, each byte of which JSON writes with six at most. What one read of
-/// a file gives is shorter.
-const FRAME_BYTES: u64 = EDITED_BYTES * 6 + 4_096;
+/// Longest JSON: the hashes of the blocks of a file, in base64. An edited text is shorter.
+const JSON_BYTES: u64 = FILE_BYTES / BLOCK_BYTES * 44 + 65_536;
+/// Most bytes of contents: what one read of a file gives, which may pass its budget by a record.
+const CONTENT_BYTES: u64 = 2 * FILE_READ_BYTES as u64;
 /// Descriptors of a frame: the standard ones of a command.
 const DESCRIPTORS: usize = 3;
 
@@ -70,23 +72,29 @@ pub(super) fn receive_with(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<
 
 pub(super) fn send(
     mut socket: &UnixStream,
-    content: &impl Serialize,
+    head: &impl Serialize,
+    content: &[u8],
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    let json = serde_json::to_vec(content)?;
-    let length = u32::try_from(json.len()).map_err(io::Error::other)?;
-    send_with(socket, &length.to_be_bytes(), descriptors)?;
-    socket.write_all(&json)
+    let json = serde_json::to_vec(head)?;
+    let lengths = [json.len() as u64, content.len() as u64].map(u64::to_be_bytes);
+    send_with(socket, lengths.as_flattened(), descriptors)?;
+    socket.write_all(&json)?;
+    socket.write_all(content)
 }
 
-pub(super) fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<(T, Vec<OwnedFd>)> {
-    let mut length = [0; 4];
-    let descriptors = receive_with(socket, &mut length)?;
-    let length = u64::from(u32::from_be_bytes(length));
-    if length > FRAME_BYTES {
+/// Receives a frame: what its JSON says, the contents, and the descriptors.
+pub(super) fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<(T, Vec<u8>, Vec<OwnedFd>)> {
+    let mut lengths = [[0; 8]; 2];
+    let descriptors = receive_with(socket, lengths.as_flattened_mut())?;
+    let [json, content] = lengths.map(u64::from_be_bytes);
+    if json > JSON_BYTES || content > CONTENT_BYTES {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let mut json = Vec::new();
-    socket.take(length).read_to_end(&mut json)?;
-    Ok((serde_json::from_slice(&json)?, descriptors))
+    let mut bytes = Vec::new();
+    socket.take(json).read_to_end(&mut bytes)?;
+    let head = serde_json::from_slice(&bytes)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(content).unwrap_or(0));
+    socket.take(content).read_to_end(&mut bytes)?;
+    Ok((head, bytes, descriptors))
 }

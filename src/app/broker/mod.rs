@@ -5,6 +5,7 @@
 //! prompt with files and an editor, and `recv` with the one command of its command line. With its
 //! socket it ends, and ends what it has started.
 
+mod files;
 mod frame;
 mod request;
 mod server;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 
 use super::output::is_ready;
 use crate::chat::{FileAnswer, FileRequest};
+use files::{receive_answer, send_request};
 use request::Request;
 pub(crate) use request::{Candidates, Ended, VARIABLES, Values};
 pub(crate) use server::serve;
@@ -192,7 +194,7 @@ impl Broker {
     fn call(&'static self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Call, String> {
         let sent = UnixStream::pair().and_then(|(socket, its_end)| {
             frame::send_with(&self.control, &[0], &[its_end.as_fd()])?;
-            frame::send(&socket, request, descriptors)?;
+            frame::send(&socket, request, &[], descriptors)?;
             Ok(socket)
         });
         sent.map(|socket| Call { broker: self, socket }).map_err(|_| self.gone())
@@ -210,8 +212,8 @@ pub(crate) struct BrokerFiles(Call);
 impl BrokerFiles {
     /// Does what is asked; the answer, if it has one.
     pub(crate) fn perform(&self, request: &FileRequest) -> Result<Option<FileAnswer>, String> {
-        frame::send(&self.0.socket, request, &[]).map_err(|_| self.0.broker.gone())?;
-        self.0.answer().map(|(answer, _)| answer)
+        let answer = send_request(&self.0.socket, request).and_then(|()| receive_answer(&self.0.socket));
+        answer.map_err(|_| self.0.broker.gone())
     }
 }
 
@@ -235,7 +237,7 @@ impl Call {
 
     fn answer<T: DeserializeOwned>(&self) -> Result<(T, Vec<OwnedFd>), String> {
         let received = frame::receive::<Result<T, String>>(&self.socket);
-        let (answer, descriptors) = received.map_err(|_| self.broker.gone())?;
+        let (answer, _, descriptors) = received.map_err(|_| self.broker.gone())?;
         Ok((answer?, descriptors))
     }
 }

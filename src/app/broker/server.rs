@@ -13,6 +13,7 @@ use rustix::process::{Signal, kill_current_process_group};
 use serde::Serialize;
 
 use super::Purpose;
+use super::files::{receive_request, send_answer};
 use super::frame;
 use super::request::{Candidates, Request, Values};
 use crate::app::error::describe;
@@ -23,7 +24,6 @@ use crate::app::log::open_log;
 use crate::app::message_command::RunningCommand;
 use crate::app::os::named_path;
 use crate::app::output::is_ready;
-use crate::chat::FileRequest;
 use crate::net::process;
 
 /// Completion of the path before the cursor of a line.
@@ -62,7 +62,7 @@ impl Server<'_> {
     /// Carries out a request. One that the purpose does not allow has no answer, nor has one whose
     /// sender has gone.
     fn carry_out(&self, socket: &UnixStream) {
-        let Ok((request, descriptors)) = frame::receive::<Request>(socket) else { return };
+        let Ok((request, _, descriptors)) = frame::receive::<Request>(socket) else { return };
         match (self.purpose, request) {
             (Purpose::Prompt, Request::OpenLog { file }) => match open_log(&file) {
                 Ok(log) => answer_with(socket, &Ok::<_, String>(()), &[log.as_fd()]),
@@ -98,9 +98,9 @@ impl Server<'_> {
 fn serve_files(socket: &UnixStream, inbox: Option<PathBuf>) {
     answer(socket, &Ok::<_, String>(()));
     let mut disk = FileDisk::at(Places::Machine { inbox });
-    while let Ok((request, _)) = frame::receive::<FileRequest>(socket) {
-        answer(socket, &Ok::<_, String>(disk.perform(request)));
-    }
+    while let Ok(request) = receive_request(socket)
+        && send_answer(socket, disk.perform(request)).is_ok()
+    {}
 }
 
 /// Runs the command, and kills it when its sender gives up or ends.
@@ -140,5 +140,5 @@ fn answer_with<T: Serialize>(
     descriptors: &[BorrowedFd<'_>],
 ) {
     // One that has gone needs none.
-    let _ = frame::send(socket, result, descriptors);
+    let _ = frame::send(socket, result, &[], descriptors);
 }

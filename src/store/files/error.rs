@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::limits::{MANIFEST_DEPTH, MANIFEST_ENTRIES};
+use crate::limits::{FILE_BYTES, MANIFEST_DEPTH, MANIFEST_ENTRIES};
 use crate::store::{describe, quoted};
 use crate::text::byte_count;
 use crate::transfer::OutOfOrder;
@@ -40,6 +40,12 @@ pub enum FileError {
     #[error("{} has no size and does not end soon; for a stream there is rsachat pipe", .path.display())]
     Endless {
         /// What the user named.
+        path: PathBuf,
+    },
+    /// It is larger than any file of a transfer.
+    #[error("{} has more than {}; send it in pieces", .path.display(), byte_count::words(FILE_BYTES))]
+    TooLarge {
+        /// The file, or the one that it would be.
         path: PathBuf,
     },
     /// There are more files in it than a transfer has.
@@ -133,7 +139,7 @@ impl FileError {
     #[must_use]
     pub fn cancel_reason(&self) -> CancelReason {
         match self {
-            Self::NoRoom { .. } | Self::Full { .. } => CancelReason::NoRoom,
+            Self::NoRoom { .. } | Self::Full { .. } | Self::TooLarge { .. } => CancelReason::NoRoom,
             Self::Write { .. } | Self::Taken { .. } | Self::NoFolder { .. } | Self::InTheWay { .. } => {
                 CancelReason::CannotWrite
             }

@@ -22,6 +22,7 @@ use super::leftovers::{part_name, remove_part, sweep};
 use super::naming::{FinalName, name_part};
 use super::tree::{Missing, Tree, open_beneath, open_folder};
 use crate::delivery::Room;
+use crate::limits::FILE_BYTES;
 use crate::transfer::{BlockHasher, BlockList, FileName, OutOfOrder, cost};
 use crate::wire::{Offer, OfferKind, Position, TransferId, TransferRecord};
 
@@ -106,6 +107,9 @@ impl Part {
         room: Room,
     ) -> Result<Self, FileError> {
         let mut part = Self::unopened(destination, offer, entries)?;
+        if part.layout.entries().iter().any(|entry| entry.stamp.size > FILE_BYTES) {
+            return Err(FileError::TooLarge { path: part.final_path() });
+        }
         if room == Room::Reserve {
             destination.check_room(offer.total)?;
         }

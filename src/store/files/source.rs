@@ -16,7 +16,7 @@ use super::entries::{Entry, EntryList, Stamp};
 use super::error::FileError;
 use super::tree::nanoseconds;
 use super::walk::{Skipped, walk};
-use crate::limits::FILE_STREAM_BYTES;
+use crate::limits::{FILE_BYTES, FILE_STREAM_BYTES};
 use crate::wire::{ManifestEntry, Offer, OfferKind, TransferId};
 
 /// A file or folder that is offered, as it was when the user named it.
@@ -74,6 +74,9 @@ impl Source {
         let copy = if metadata.len() == 0 { copied(&mut file, path)? } else { None };
         if let Some(copy) = &copy {
             metadata = copy.metadata().map_err(&failed)?;
+        }
+        if metadata.len() > FILE_BYTES {
+            return Err(FileError::TooLarge { path: path.to_owned() });
         }
         let mut entries = EntryList::default();
         entries.push(&Entry { kind: OfferKind::File, stamp: stamp_of(&metadata), path: &name });

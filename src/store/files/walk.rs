@@ -12,7 +12,7 @@ use rustix::fs::{Access, AtFlags, Dir, FileType, accessat};
 use super::entries::{Entry, EntryList, Stamp};
 use super::error::FileError;
 use super::tree::{look, open_folder, stamp};
-use crate::limits::{MANIFEST_BYTES, MANIFEST_DEPTH, MANIFEST_ENTRIES};
+use crate::limits::{FILE_BYTES, MANIFEST_BYTES, MANIFEST_DEPTH, MANIFEST_ENTRIES};
 use crate::wire::OfferKind;
 
 /// Bytes of an entry in a manifest besides its path.
@@ -113,7 +113,11 @@ impl Found {
                     .map_err(io::Error::from)
                     .map_err(&failed)?;
                 let (_, stat) = look(folder, name).map_err(io::Error::from).map_err(&failed)?;
-                self.push(root, &Entry { kind: OfferKind::File, stamp: stamp(&stat), path: prefix })?;
+                let stamp = stamp(&stat);
+                if stamp.size > FILE_BYTES {
+                    return Err(FileError::TooLarge { path: shown(prefix) });
+                }
+                self.push(root, &Entry { kind: OfferKind::File, stamp, path: prefix })?;
             }
             prefix.truncate(before);
         }

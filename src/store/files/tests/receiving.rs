@@ -306,18 +306,29 @@ fn what_is_not_what_was_sent_is_not_filed() {
 fn too_little_room_is_said_with_both_numbers_before_anything_is_written() {
     let outside = tempfile::tempdir().unwrap();
     let (offer, _) = offered(b"x", b"");
-    let offer = Offer { total: 1 << 60, ..offer };
+    let offer = Offer { total: 1 << 44, ..offer };
     let refused =
         Part::begin(&into(outside.path()), &offer, EntryList::default(), Room::Reserve).unwrap_err();
     let FileError::NoRoom { needed, free, .. } = refused else { panic!("{refused}") };
-    assert!(needed == 1 << 60 && free > 0 && free < needed);
+    assert!(needed == 1 << 44 && free > 0 && free < needed);
     let words = refused.to_string();
     let path = outside.path().display();
     assert!(words.starts_with(&format!("{path} has ")), "{words}");
-    assert!(words.ends_with(" free, and 1.0 EiB are needed; make room or name another folder"), "{words}");
+    assert!(words.ends_with(" free, and 16.0 TiB are needed; make room or name another folder"), "{words}");
     assert_eq!(names(outside.path()), [""; 0]);
     // It has no size.
     into(Path::new("/proc")).check_room(1 << 60).unwrap();
+}
+
+#[test]
+fn a_file_larger_than_any_is_refused_whatever_room_there_is() {
+    let outside = tempfile::tempdir().unwrap();
+    let (offer, _) = offered(b"x", b"");
+    let offer = Offer { total: u64::MAX, ..offer };
+    let refused = fails(Part::begin(&into(outside.path()), &offer, EntryList::default(), Room::Ignore));
+    let path = outside.path().join("x").display().to_string();
+    assert_eq!(refused, format!("{path} has more than 16.0 TiB; send it in pieces"));
+    assert_eq!(names(outside.path()), [""; 0]);
 }
 
 #[test]
