@@ -451,9 +451,11 @@ fn a_file_that_changes_while_it_is_sent_is_taken_back_and_one_that_is_removed_ar
                 }
                 other => panic!("{other:?}"),
             };
-            if upto > 8_000_000 && !is_changed {
+            if upto > 4_000_000 && !is_changed {
                 is_changed = true;
                 change(&file);
+            }
+            if is_changed {
                 eve.sends(TransferRecord::Have { id, at: Position { entry: 0, offset: upto } });
             }
         };
