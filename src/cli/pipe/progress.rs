@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use rustix::fs::{FileType, SeekFrom, fstat, seek};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::os::{eprint, eprint_line};
 use crate::app::output::is_writable;
@@ -259,6 +260,8 @@ impl ClearOnOutput {
 #[derive(Default, Debug)]
 struct BarTerminal {
     drawing: Mutex<String>,
+    /// Cells that its row takes beyond one for each character.
+    wide: u16,
 }
 
 impl BarTerminal {
@@ -277,7 +280,8 @@ impl BarTerminal {
 impl TermLike for BarTerminal {
     fn width(&self) -> u16 {
         let size = rustix::termios::tcgetwinsize(io::stderr());
-        size.map(|size| size.ws_col).ok().filter(|cells| *cells > 0).unwrap_or(80)
+        let cells = size.map(|size| size.ws_col).ok().filter(|cells| *cells > 0).unwrap_or(80);
+        cells.saturating_sub(self.wide)
     }
 
     fn move_cursor_up(&self, rows: usize) -> io::Result<()> {
@@ -332,12 +336,18 @@ fn bar() -> ProgressBar {
         ),
         None => (ProgressBar::no_length(), "{binary_bytes} sent, {binary_bytes_per_sec}; {msg}"),
     };
-    on_stderr(bar, template)
+    on_stderr(bar, template, "")
 }
 
-/// A bar that is drawn on standard error, by a template that parses.
-pub(crate) fn on_stderr(bar: ProgressBar, template: &str) -> ProgressBar {
-    bar.set_draw_target(ProgressDrawTarget::term_like(Box::<BarTerminal>::default()));
+/// A bar that is drawn on standard error, by a template that parses. The name in it may have wide
+/// characters, which the bar counts as one cell.
+pub(crate) fn on_stderr(bar: ProgressBar, template: &str, name: &str) -> ProgressBar {
+    let wide = name.width().saturating_sub(name.chars().count());
+    let wide = wide.try_into().unwrap_or(u16::MAX);
+    bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(BarTerminal {
+        wide,
+        ..BarTerminal::default()
+    })));
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

@@ -74,8 +74,9 @@ impl FileDisplay {
         if self.bar.as_ref().is_none_or(|(number, _)| *number != progress.number) {
             self.clear();
             let template = if progress.kind == OfferKind::File { OF_FILE } else { OF_FOLDER };
-            let bar = on_stderr(ProgressBar::new(progress.total), template);
-            bar.set_prefix(progress.name.to_string());
+            let name = progress.name.to_string();
+            let bar = on_stderr(ProgressBar::new(progress.total), template, &name);
+            bar.set_prefix(name);
             // What was there before counts for no rate.
             bar.set_position(progress.written);
             bar.reset_eta();
