@@ -92,6 +92,8 @@ pub const PASTE_LINES: usize = 5;
 pub const EDITED_BYTES: u64 = 1024 * 1024;
 /// Time between two bells or desktop notifications, in milliseconds.
 pub const ALERT_EVERY_MS: u64 = 1_000;
+/// Time between two drawings of the progress of a transfer, in milliseconds.
+pub const PROGRESS_EVERY_MS: u64 = 500;
 /// Cells of the column of names on a screen, at most.
 pub const NAME_CELLS: usize = 20;
 /// Lines of input read ahead from something that is not a terminal.

@@ -93,7 +93,7 @@ pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptVi
 pub use questions::{QuestionId, ReadingProof};
 pub use redial::AfterLoss;
 pub use taking::{LeastTrust, OtherOffers, TakeRule, TakeRules, TakenFrom};
-pub use transfer_views::{TransferChoice, TransferProgress};
+pub use transfer_views::{ProgressUnit, TransferChoice, TransferProgress};
 pub use trust_policy::{KeyRefusal, judge};
 pub use types::{
     AcceptPolicy, Audience, DialOptions, DialOutcome, ExitRequest, ExposureRecord, HeldMessage,

@@ -12,18 +12,28 @@ use crate::text::safe::SafeText;
 use crate::wire::{OfferKind, Position};
 
 /// Transfer that is on its way, as far as the receiver has written it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TransferProgress {
     /// Its number.
     pub number: TransferNumber,
     /// Its name, as it may be shown.
-    pub name: SafeText,
-    /// What its amounts count: bytes of a file, entries of a folder.
-    pub kind: OfferKind,
+    pub name: String,
+    /// What its amounts count.
+    pub unit: ProgressUnit,
     /// Amount that is written.
     pub written: u64,
     /// Amount that was offered.
     pub total: u64,
+}
+
+/// Unit of the amounts of a transfer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgressUnit {
+    /// Bytes of a file.
+    Bytes,
+    /// Entries of a folder.
+    Entries,
 }
 
 /// Transfer whose number a command takes.
@@ -89,12 +99,15 @@ impl Transfer {
             TransferSide::Incoming(_) => None,
         };
         let (offer, Position { entry, offset }) = (self.offer(), written?);
-        let (written, total) = match offer.kind {
-            OfferKind::File => (if entry > 0 { offer.total } else { offset }, offer.total),
-            OfferKind::Folder => (entry.into(), offer.entries.into()),
+        let name = SafeText::line(self.name.as_str()).to_string();
+        let (unit, written, total) = match offer.kind {
+            OfferKind::File => {
+                let written = if entry > 0 { offer.total } else { offset };
+                (ProgressUnit::Bytes, written, offer.total)
+            }
+            OfferKind::Folder => (ProgressUnit::Entries, entry.into(), offer.entries.into()),
         };
-        let name = SafeText::line(self.name.as_str());
-        Some(TransferProgress { number, name, kind: offer.kind, written, total })
+        Some(TransferProgress { number, name, unit, written, total })
     }
 }
 

@@ -6,9 +6,10 @@ use super::face_order::FaceRole;
 use super::{EditorEvent, Id, MessageEvent, OutputEvent, UnreadEvent, from_notice};
 use crate::chat::{
     Chat, DeliveryInfo, DeliveryReport, Info, LineStart, Notice, PromptView, QuestionId, SentMessage,
+    TransferProgress,
 };
 use crate::ids::FaceId;
-use crate::limits::SESSION_NAMES;
+use crate::limits::{PROGRESS_EVERY_MS, SESSION_NAMES};
 use crate::time::UnixMs;
 
 /// Encoder of the events. Those that follow from a request with an id carry that id, up to the
@@ -33,6 +34,8 @@ pub(crate) struct JsonClient {
     names: Option<u64>,
     /// Versions of the transfers and of the names in them that were sent last.
     transfers: Option<(u64, u64)>,
+    /// Progress that was sent last, and when.
+    progress: Option<(TransferProgress, UnixMs)>,
 }
 
 /// Request that has no reply yet.
@@ -220,6 +223,23 @@ impl JsonClient {
         }
         self.transfers = version;
         Some(self.event(&OutputEvent::Transfers { open: chat.transfer_choices() }, now))
+    }
+
+    /// How far the transfer with the addressee of a face is, if it is time to tell its prompt.
+    pub(crate) fn take_progress(&mut self, chat: &Chat, face: FaceId, now: UnixMs) -> Option<String> {
+        if self.role != Some(FaceRole::Prompt) {
+            return None;
+        }
+        let on_its_way = chat.transfer_progress(face);
+        let is_due = match (&self.progress, &on_its_way) {
+            (Some((last, sent)), Some(next)) => last != next && now.since(*sent) >= PROGRESS_EVERY_MS,
+            (last, next) => last.is_some() != next.is_some(),
+        };
+        if !is_due {
+            return None;
+        }
+        self.progress = on_its_way.clone().map(|progress| (progress, now));
+        Some(self.event(&OutputEvent::Transfer { on_its_way }, now))
     }
 
     /// The state, if it has changed. It is sent after the notices of the same change.

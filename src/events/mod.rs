@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 use crate::app::json::json_line;
 use crate::app::os::{eprint, moment, unix_ms};
 use crate::app::sandbox::Confinement;
-use crate::chat::TransferChoice;
 use crate::chat::display::listening;
+use crate::chat::{TransferChoice, TransferProgress};
 
 /// Identifier that a program gives a command of its own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -158,6 +158,10 @@ pub(crate) enum OutputEvent {
     /// Transfers for the completion of a prompt at the socket, whenever they change.
     Transfers {
         open: Vec<TransferChoice>,
+    },
+    /// How far the transfer with the addressee is, for a prompt at the socket.
+    Transfer {
+        on_its_way: Option<TransferProgress>,
     },
     /// A text of a prompt at the socket that was not sent.
     Returned {

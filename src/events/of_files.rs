@@ -78,7 +78,7 @@ pub(crate) fn of_progress(progress: &TransferProgress) -> OutputEvent {
         number: *number,
         state: "moving",
         with: None,
-        name: Some(name.to_string()),
+        name: Some(name.clone()),
         bytes: None,
         written: Some(*written),
         path: None,

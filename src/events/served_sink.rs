@@ -445,7 +445,8 @@ impl<S: NoticeSink> NoticeSink for ServedSink<S> {
             remote.encoder.update_of(chat, face);
             let names = remote.encoder.take_names(chat, now());
             let transfers = remote.encoder.take_transfers(chat, now());
-            remote.pending.extend(names.into_iter().chain(transfers));
+            let progress = remote.encoder.take_progress(chat, face, now());
+            remote.pending.extend(names.into_iter().chain(transfers).chain(progress));
         }
     }
 

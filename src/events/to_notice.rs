@@ -13,7 +13,7 @@ use super::is_trouble;
 use crate::chat::display::listening;
 use crate::chat::{
     AddressedView, AddresseeMark, Arrival, Export, ExportTarget, Info, KeyStatus, LineStart, Message, Notice,
-    Presence, PromptView, ReturnCause, ReturnedLine, TransferChoice, TrustLevel, Warning,
+    Presence, PromptView, ReturnCause, ReturnedLine, TransferChoice, TransferProgress, TrustLevel, Warning,
 };
 use crate::crypto::SafetyNumber;
 use crate::text::safe::SafeText;
@@ -144,6 +144,12 @@ pub(crate) fn names(event: &Value) -> [Vec<String>; 3] {
 pub(crate) fn transfers(event: &Value) -> Vec<TransferChoice> {
     let open = event["open"].as_array().into_iter().flatten();
     open.filter_map(|transfer| TransferChoice::deserialize(transfer).ok()).collect()
+}
+
+/// Progress of a `transfer` event.
+pub(crate) fn progress(event: &Value) -> Option<TransferProgress> {
+    let progress = TransferProgress::deserialize(&event["on_its_way"]).ok()?;
+    Some(TransferProgress { name: SafeText::line(&progress.name).to_string(), ..progress })
 }
 
 /// Message that comes now: how it came stands behind its text.

@@ -3,6 +3,7 @@
 pub(crate) mod colour;
 pub(crate) mod cut;
 pub(crate) mod layout;
+pub(crate) mod progress_row;
 pub(crate) mod prompt_line;
 
 mod safety_card;

@@ -1,21 +1,54 @@
 //! Counts of bytes as people read them.
 
-/// Units from the second on, each 1,024 of the one before.
-const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+/// Units, each 1,024 of the one before.
+const UNITS: [&str; 7] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /// A count in its largest whole unit: `17 bytes`, `361.8 GiB`.
 #[must_use]
 pub fn words(bytes: u64) -> String {
-    let mut units = (1_u32..7).zip(UNITS).rev();
-    match units.find(|(power, _)| bytes >> (10 * power) > 0) {
-        Some((power, unit)) => {
-            let whole = bytes >> (10 * power);
-            let tenths = ((bytes >> (10 * (power - 1))) & 1_023) * 10 / 1_024;
-            format!("{whole}.{tenths} {unit}")
-        }
-        None if bytes == 1 => "1 byte".to_owned(),
-        None => format!("{bytes} bytes"),
+    match power(bytes) {
+        0 if bytes == 1 => "1 byte".to_owned(),
+        0 => format!("{bytes} bytes"),
+        power => format!("{} {}", with_tenths(bytes, power), unit(power)),
     }
+}
+
+/// A count in few digits: `17 bytes`, `2.4 MiB`, `24 MiB`.
+#[must_use]
+pub fn rough(bytes: u64) -> String {
+    match power(bytes) {
+        0 => words(bytes),
+        power => format!("{} {}", digits(bytes, power, bytes), unit(power)),
+    }
+}
+
+/// A part of a count and the whole in one unit: `5/17 bytes`, `0.4/1.6 KiB`, `239/361 GiB`.
+#[must_use]
+pub fn part(bytes: u64, whole: u64) -> String {
+    match power(whole) {
+        0 if whole == 1 => format!("{bytes}/1 byte"),
+        0 => format!("{bytes}/{whole} bytes"),
+        power => format!("{}/{} {}", digits(bytes, power, whole), digits(whole, power, whole), unit(power)),
+    }
+}
+
+/// Number of the largest unit of which a count has at least one, from 0.
+fn power(bytes: u64) -> u32 {
+    (1..7).rev().find(|power| bytes >> (10 * power) > 0).unwrap_or(0)
+}
+
+fn unit(power: u32) -> &'static str {
+    UNITS.get(power as usize).copied().unwrap_or_default()
+}
+
+/// A count in a unit, with tenths where the whole has only one digit of it.
+fn digits(bytes: u64, power: u32, whole: u64) -> String {
+    if whole >> (10 * power) >= 10 { (bytes >> (10 * power)).to_string() } else { with_tenths(bytes, power) }
+}
+
+fn with_tenths(bytes: u64, power: u32) -> String {
+    let tenths = ((bytes >> (10 * (power - 1))) & 1_023) * 10 / 1_024;
+    format!("{}.{tenths}", bytes >> (10 * power))
 }
 
 /// How a count is to be written.
@@ -34,7 +67,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
     };
     let power = match unit {
         "" | "byte" | "bytes" => Some(0),
-        _ => (1_u32..7).zip(UNITS).find(|(_, name)| is_unit(name)).map(|(power, _)| power),
+        _ => (0_u32..7).zip(UNITS).skip(1).find(|(_, name)| is_unit(name)).map(|(power, _)| power),
     };
     let bytes = power.and_then(|power| number?.checked_mul(1_u64.checked_shl(10 * power)?));
     bytes.ok_or_else(|| HOW_TO_WRITE.to_owned())
@@ -42,7 +75,27 @@ pub fn parse(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, words};
+    use super::{parse, part, rough, words};
+
+    #[test]
+    fn a_part_has_the_unit_of_the_whole_and_few_digits() {
+        for (bytes, whole, expected) in [
+            (0, 0, "0/0 bytes"),
+            (1, 1, "1/1 byte"),
+            (5, 17, "5/17 bytes"),
+            (512, 1_536, "0.5/1.5 KiB"),
+            (1_023, 10_240, "0/10 KiB"),
+            (256_698_744_832, 387_620_798_464, "239/361 GiB"),
+            (u64::MAX, u64::MAX, "15/15 EiB"),
+        ] {
+            assert_eq!(part(bytes, whole), expected);
+        }
+        for (bytes, expected) in
+            [(0, "0 bytes"), (1_023, "1023 bytes"), (2_516_582, "2.3 MiB"), (24 << 20, "24 MiB")]
+        {
+            assert_eq!(rough(bytes), expected);
+        }
+    }
 
     #[test]
     fn a_count_is_in_its_largest_whole_unit() {

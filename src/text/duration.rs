@@ -18,6 +18,14 @@ pub(crate) fn span(ms: u64) -> String {
     }
 }
 
+/// A span of time that is estimated: `12 s`, `5 min`, `1 h 41 min`.
+pub(crate) fn rough_span(ms: u64) -> String {
+    match ms / 60_000 {
+        minutes @ 60..2_880 => format!("{} h {} min", minutes / 60, minutes % 60),
+        _ => span(ms),
+    }
+}
+
 /// Reads a duration in milliseconds: `200ms`, `30s`, `5m`, `1h 30m`, `1h30m`, `2d`, longer units
 /// first; `30` is seconds.
 #[must_use]
@@ -59,6 +67,21 @@ mod tests {
             ("2d 1ms", 172_800_001),
         ] {
             assert_eq!(milliseconds(text), Some(ms), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_estimate_has_hours_and_minutes() {
+        for (ms, words) in [
+            (999, "0 s"),
+            (59_999, "59 s"),
+            (60_000, "1 min"),
+            (3_600_000, "1 h 0 min"),
+            (6_060_000, "1 h 41 min"),
+            (172_800_000, "2 days"),
+            (u64::MAX, "213503982334 days"),
+        ] {
+            assert_eq!(rough_span(ms), words);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::app::host::{Behind, NoticeSink};
 use crate::app::os::{self, unix_ms};
 use crate::chat::{
     Chat, DeliveryReport, Export, ExportError, ExportTarget, KnownNames, Message, Notice, PromptView,
-    QuestionId, ReceiptDue, ReturnedLine, SentMessage, TransferChoice,
+    QuestionId, ReceiptDue, ReturnedLine, SentMessage, TransferChoice, TransferProgress,
 };
 use crate::events::json_client::JsonClient;
 use crate::events::{Id, OutputEvent};
@@ -26,6 +26,7 @@ use crate::limits::{ALERT_EVERY_MS, OUTPUT_BACKLOG_BYTES};
 use crate::render::layout::{Layout, OutputMode};
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
+use crate::ui::progress::{Meter, RowChange};
 use crate::ui::size::size;
 use crate::ui::terminal::EditorShared;
 
@@ -295,6 +296,22 @@ impl Screen {
         }
     }
 
+    /// Draws the progress of a transfer anew if that is due. Gives the moment when it is next.
+    pub(crate) fn draw_progress(&mut self) -> Option<Instant> {
+        let Viewer::Person(person) = &mut self.viewer else { return None };
+        person.draw_progress();
+        let due = person.meter.due();
+        self.effects_done();
+        due
+    }
+
+    /// Sets how far the transfer with the addressee is, as another process tells it.
+    pub(crate) fn set_progress(&mut self, progress: Option<TransferProgress>) {
+        if let Viewer::Person(person) = &mut self.viewer {
+            person.set_progress(progress);
+        }
+    }
+
     /// Sets the transfers to complete, as another process tells them.
     pub(crate) fn set_transfers(&mut self, transfers: Vec<TransferChoice>) {
         if let Viewer::Person(person) = &mut self.viewer
@@ -322,6 +339,7 @@ pub(crate) struct Person {
     prompt: Option<(PromptView, u64)>,
     /// Versions of the transfers and of the roster when they were last listed.
     transfers: Option<(u64, u64)>,
+    meter: Meter,
     /// Whether the prompt changed and no notice has painted it since.
     needs_repaint: bool,
 }
@@ -329,7 +347,16 @@ pub(crate) struct Person {
 impl Person {
     pub(crate) fn new(layout: Layout, editor: Option<Arc<EditorShared>>) -> Self {
         let (bell, pending_sequences) = (Bell::new(), String::new());
-        Self { layout, bell, pending_sequences, editor, prompt: None, transfers: None, needs_repaint: false }
+        Self {
+            layout,
+            bell,
+            pending_sequences,
+            editor,
+            prompt: None,
+            transfers: None,
+            meter: Meter::default(),
+            needs_repaint: false,
+        }
     }
 
     /// A notice, which also paints the prompt.
@@ -346,6 +373,7 @@ impl Person {
     /// Sets the prompt, the names to complete and the column of names, before anything that belongs
     /// to the same change is shown.
     fn update(&mut self, chat: &Chat) {
+        self.set_progress(chat.transfer_progress(FaceId::OWN));
         let Some(editor) = &self.editor else { return };
         let (view, roster) = (chat.view(), chat.roster());
         let transfers = Some((chat.transfer_changes(), roster));
@@ -382,6 +410,30 @@ impl Person {
             state.vocabulary.names = names;
             state.layout = self.layout.clone();
         }
+    }
+
+    /// Takes how far the transfer with the addressee is, and draws what is due.
+    fn set_progress(&mut self, progress: Option<TransferProgress>) {
+        if self.editor.is_some() {
+            let change = self.meter.take(progress, Instant::now());
+            self.take_row(change);
+        }
+    }
+
+    fn draw_progress(&mut self) {
+        let change = self.meter.draw(Instant::now());
+        self.take_row(change);
+    }
+
+    fn take_row(&mut self, change: RowChange) {
+        let Some(editor) = &self.editor else { return };
+        let row = match change {
+            RowChange::None => return,
+            RowChange::Draw(row) => Some(row),
+            RowChange::Remove => None,
+        };
+        editor.state().progress = row;
+        self.needs_repaint = true;
     }
 
     /// An empty text if the prompt is to be repainted.

@@ -239,7 +239,7 @@ impl AttachedFace {
                 && client.queued() < limits::LOCAL_BACKLOG_BYTES
                 && self.take_input(client)
             {}
-            for event in client.wait(None)? {
+            for event in client.wait(self.draw_progress())? {
                 // The first reason to end is the one that counts.
                 if self.code.is_none() {
                     self.take_event(client, &event);
@@ -249,6 +249,12 @@ impl AttachedFace {
                 self.warn(words);
             }
         }
+    }
+
+    /// Draws the progress of a transfer if that is due. Gives the moment when it is next.
+    fn draw_progress(&mut self) -> Option<Instant> {
+        let FaceOutput::Screen(screen) = &mut self.output else { return None };
+        screen.draw_progress()
     }
 
     /// Whether the editor waits until the owner has handled its line.
@@ -348,6 +354,11 @@ impl AttachedFace {
             "transfers" => {
                 if let FaceOutput::Screen(screen) = &mut self.output {
                     screen.set_transfers(to_notice::transfers(event));
+                }
+            }
+            "transfer" => {
+                if let FaceOutput::Screen(screen) = &mut self.output {
+                    screen.set_progress(to_notice::progress(event));
                 }
             }
             "alert" => {

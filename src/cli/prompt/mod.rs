@@ -429,7 +429,8 @@ impl Frontend<ServedSink<Screen>> for PromptFrontend {
         while app.exit_code().is_none() {
             if !self.take_input(app) {
                 self.faces.poll(app);
-                return if app.exit_code().is_some() { Flow::Again } else { Flow::Wait(None) };
+                let next = Flow::Wait(app.sink().own.draw_progress());
+                return app.exit_code().map_or(next, |_| Flow::Again);
             }
         }
         Flow::Again
@@ -592,9 +593,8 @@ impl InputTaker for App<ServedSink<Screen>> {
 
 /// Opens the log once: that it cannot be kept is better reported now than lost with the session.
 fn prepare_log(file: &str) -> Result<(), AppError> {
-    let cannot = |error: io::Error| {
+    log::check_log(file).map_err(|error| {
         let what = format!("cannot log to {file}: {}", describe(&error));
         AppError::new(code::MACHINE, what).hint("name another file with --log FILE")
-    };
-    log::check_log(file).map_err(cannot)
+    })
 }

@@ -8,11 +8,10 @@ use indicatif::ProgressBar;
 
 use crate::app::os::stderr_is_terminal;
 use crate::app::output::is_writable;
-use crate::chat::{TransferNumber, TransferProgress};
+use crate::chat::{ProgressUnit, TransferNumber, TransferProgress};
 use crate::cli::pipe::progress::on_stderr;
 use crate::events::of_files::of_progress;
 use crate::events::{OutputFormat, emit};
-use crate::wire::OfferKind;
 
 /// Time between two drawings.
 const EVERY: Duration = Duration::from_millis(250);
@@ -73,8 +72,11 @@ impl FileDisplay {
         }
         if self.bar.as_ref().is_none_or(|(number, _)| *number != progress.number) {
             self.clear();
-            let template = if progress.kind == OfferKind::File { OF_FILE } else { OF_FOLDER };
-            let name = progress.name.to_string();
+            let template = match progress.unit {
+                ProgressUnit::Bytes => OF_FILE,
+                ProgressUnit::Entries => OF_FOLDER,
+            };
+            let name = progress.name.clone();
             let bar = on_stderr(ProgressBar::new(progress.total), template, &name);
             bar.set_prefix(name);
             // What was there before counts for no rate.

@@ -12,11 +12,13 @@ use unicode_width::UnicodeWidthStr as _;
 use super::complete::Vocabulary;
 use super::line_rows::ended_rows;
 use super::reflow;
+use super::row_above::{RowAbove, RowWrap};
 use super::terminal_guard::TerminalGuard;
 use crate::app::os::{print, unix_ms};
 use crate::chat::command::{COMMANDS, ParsedLine, parse_line};
 use crate::chat::{Echo, KnownNames, LineStart, PromptView, ReturnedLine};
 use crate::render::layout::Layout;
+use crate::render::progress_row::ProgressRow;
 use crate::render::{Size, prompt_line};
 use crate::time::UnixMs;
 use crate::ui::size::size;
@@ -74,6 +76,10 @@ pub(crate) struct TypedLine {
 pub(crate) struct EditorState {
     pub(crate) prompt: PromptView,
     pub(crate) painted_prompt: Option<PaintedPrompt>,
+    /// Progress of a transfer, which stands above the line.
+    pub(crate) progress: Option<ProgressRow>,
+    /// Its row as the last painting found it.
+    pub(crate) painted_progress: Option<String>,
     pub(crate) layout: Layout,
     pub(crate) vocabulary: Vocabulary,
 }
@@ -92,7 +98,8 @@ impl EditorState {
     pub(crate) fn new(prompt: PromptView, layout: Layout) -> Self {
         let vocabulary =
             Vocabulary { commands: &COMMANDS, names: KnownNames::default(), transfers: Vec::new() };
-        Self { prompt, painted_prompt: None, layout, vocabulary }
+        let (painted_prompt, progress, painted_progress) = (None, None, None);
+        Self { prompt, painted_prompt, progress, painted_progress, layout, vocabulary }
     }
 
     /// The prompt as a line that is begun now has it.
@@ -100,10 +107,18 @@ impl EditorState {
         prompt_line::natural(&self.prompt, size().cells)
     }
 
-    /// Whether the prompt on the screen is out of date, or has another width than a new one.
+    /// The row above the line as it is to be now.
+    pub(crate) fn progress_row(&self) -> Option<String> {
+        self.progress.as_ref().map(|row| row.fitted(size().cells))
+    }
+
+    /// Whether the prompt on the screen is out of date, or has another width than a new one, or the
+    /// row above it is.
     pub(crate) fn is_prompt_stale(&self) -> bool {
         self.painted_prompt.as_ref().is_some_and(|painted| {
-            !painted.view.looks_like(&self.prompt) || painted.laid_out != self.natural_prompt().width()
+            !painted.view.looks_like(&self.prompt)
+                || painted.laid_out != self.natural_prompt().width()
+                || self.painted_progress != self.progress_row()
         })
     }
 
@@ -244,6 +259,10 @@ pub(crate) struct EditorShared {
     state: Mutex<EditorState>,
     /// Locked before the state, where both are.
     line: Mutex<LineText>,
+    /// What the next painting of the line prints in the place of the row above it.
+    printed: Mutex<String>,
+    /// Row that stands above the line.
+    row_above: Mutex<RowAbove>,
     pub(crate) gate: PrintGate,
     pub(crate) terminal: TerminalGuard,
     pub(crate) turn: Turn,
@@ -269,10 +288,12 @@ impl EditorShared {
             (Turn::default(), AtomicBool::default(), AtomicBool::default());
         let known_size = Mutex::new(size());
         let reflows = reflow::is_tmux(|name| std::env::var(name).ok());
-        let line_left = AtomicBool::default();
+        let (line_left, printed, row_above) = (AtomicBool::default(), Mutex::default(), Mutex::default());
         Self {
             state,
             line,
+            printed,
+            row_above,
             gate,
             terminal,
             turn,
@@ -287,6 +308,7 @@ impl EditorShared {
 
     /// Moves the cursor so far below everything that the next painting of the line clears nothing.
     fn leave_line(&self) {
+        self.row_above().forget();
         let text = self.line().text.clone();
         if text.is_empty() || !self.edits_line() {
             return;
@@ -313,10 +335,33 @@ impl EditorShared {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has a text printed with the next painting.
+    pub(crate) fn print_above(&self, text: &str) {
+        self.lock_printed().push_str(text);
+    }
+
+    /// What is to be printed.
+    pub(crate) fn take_printed(&self) -> String {
+        std::mem::take(&mut self.lock_printed())
+    }
+
+    fn lock_printed(&self) -> MutexGuard<'_, String> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn row_above(&self) -> MutexGuard<'_, RowAbove> {
+        self.row_above.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The text that the line is to go on with, where keys have come that the editor did not read.
     pub(crate) fn take_typed_unseen(&self) -> Option<String> {
         let mut line = self.line();
         line.typed_unseen.take().map(|typed| typed.applied_to(&line.text))
+    }
+
+    /// Whether the terminal wraps the rows that stand on it.
+    pub(crate) fn row_wrap(&self) -> RowWrap {
+        if self.reflows { RowWrap::Anew } else { RowWrap::AsBefore }
     }
 
     /// Whether a line is being edited, and no question answered.
@@ -456,6 +501,8 @@ pub(crate) struct PrintGate {
 #[derive(Default)]
 struct GateState {
     open: bool,
+    /// Number of the times that it was closed.
+    closings: u64,
     /// Whether the screen has another size than the editor knows.
     held: bool,
     printing: bool,
@@ -486,6 +533,10 @@ impl PrintGate {
         }
     }
 
+    pub(crate) fn closings(&self) -> u64 {
+        self.lock().closings
+    }
+
     fn is_open(&self) -> bool {
         self.lock().open
     }
@@ -509,6 +560,7 @@ impl PrintGate {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.open = false;
+        state.closings += 1;
         let limit = Duration::from_millis(CLOSE_WAIT_MS);
         drop(self.changed.wait_timeout_while(state, limit, |state| state.printing));
     }

@@ -99,6 +99,7 @@ impl EditorThread {
             }
             helper(editor).start_anew();
         };
+        helper(editor).remove_row();
         let bytes = helper(editor).bytes();
         match read {
             Some(Ok(line)) => {

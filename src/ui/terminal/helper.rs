@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -14,18 +14,19 @@ use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::line_buffer::LineBuffer;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Changeset, Cmd, CompletionType, Context, Editor, Event, KeyCode, KeyEvent, Modifiers};
+use rustyline::{Changeset, CompletionType, Context, Editor};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
 use super::editor_state::{
     EditorEvent, EditorShared, EventSender, HandledLine, LineMode, PaintedPrompt, TypedLine,
 };
-use super::key_handler::{is_continued, on_key};
-use super::line_edits::{LineEdits, behind_change};
+use super::key_bindings::{self, KeyState};
+use super::line_edits::behind_change;
 use super::line_rows::ended_rows;
-use super::reflow;
 use super::tall_line::TallLine;
+use super::{reflow, row_above};
+use crate::app::os;
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
 use crate::render::colour::{self, ColourDepth};
@@ -34,8 +35,6 @@ use crate::ui::size::size;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;
-/// A backslash and the end of its line.
-const CONTINUATION: &str = "\\\n";
 
 /// Content of the next painting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -43,6 +42,8 @@ enum Painting {
     /// The line as it is edited.
     #[default]
     Line,
+    /// The line as it was accepted: it stays.
+    Accepted,
     /// The message that the line became.
     Message,
     /// The beginning of a block that is asked about.
@@ -80,6 +81,8 @@ struct LineState {
     prompt_row: usize,
     /// Rows of the line that are above the screen, and nothing below them but the line.
     rows_above: usize,
+    /// Rows below that of the end of the text which a hint takes.
+    hint_rows: usize,
 }
 
 impl LineState {
@@ -98,40 +101,6 @@ pub(crate) struct BeginAnew {
     pub(crate) text: String,
     /// Place of the cursor in it, in bytes.
     pub(crate) cursor: usize,
-}
-
-/// Effects of keys on the line that is edited.
-#[derive(Default)]
-struct KeyState {
-    edits: Mutex<LineEdits>,
-    /// Ctrl-L: the line stands in the first row, as far as no text came above it.
-    screen_cleared: AtomicBool,
-    to_external_editor: AtomicBool,
-    /// Lines that were continued by Enter behind a backslash.
-    continuations: AtomicUsize,
-}
-
-impl KeyState {
-    fn edits(&self) -> MutexGuard<'_, LineEdits> {
-        self.edits.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Forgets the last line; the next begins with a text.
-    fn begin(&self, initial: &str) {
-        *self.edits() = LineEdits::of(initial);
-        self.screen_cleared.store(false, Ordering::SeqCst);
-        self.to_external_editor.store(false, Ordering::SeqCst);
-        self.continuations.store(0, Ordering::SeqCst);
-    }
-
-    /// The line without the backslashes that continued it. Those of a pasted text are its own.
-    fn without_continuations(&self, line: &str) -> String {
-        if line.matches(CONTINUATION).count() <= self.continuations.load(Ordering::SeqCst) {
-            line.replace(CONTINUATION, "\n")
-        } else {
-            line.to_owned()
-        }
-    }
 }
 
 /// Line that was handed over as Enter was pressed.
@@ -161,48 +130,7 @@ impl Helper {
 
     /// Binds our own keys, besides rustyline's.
     pub(crate) fn bind_keys(&self, editor: &mut Editor<Self, FileHistory>) {
-        let state = Arc::clone(&self.keys);
-        editor.bind_sequence(Event::Any, on_key(move |key, context| state.edits().key(key, context)));
-        let state = Arc::clone(&self.keys);
-        let undo = on_key(move |_, _| state.edits().undo());
-        editor.bind_sequence(Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('U')]), undo);
-        // Alt-Enter, as terminals send it: escape, then what Enter sends.
-        for code in [KeyCode::Enter, KeyCode::Char('\r'), KeyCode::Char('\n')] {
-            editor.bind_sequence(KeyEvent(code, Modifiers::ALT), Cmd::Newline);
-        }
-        editor.bind_sequence(KeyEvent(KeyCode::Char('J'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
-        editor.bind_sequence(KeyEvent(KeyCode::Char('M'), Modifiers::CTRL | Modifiers::ALT), Cmd::Newline);
-        // rustyline's own Ctrl-Z would give the shell the modes between two lines.
-        let shared = Arc::clone(&self.shared);
-        let suspend = on_key(move |_, _| {
-            shared.terminal.suspend();
-            shared.note_size();
-            Some(Cmd::Repaint)
-        });
-        editor.bind_sequence(KeyEvent::ctrl('Z'), suspend);
-        // Vi mode has no keys for these: clear the screen, leave a search with the line as it was.
-        let state = Arc::clone(&self.keys);
-        let clear = on_key(move |_, _| {
-            state.screen_cleared.store(true, Ordering::SeqCst);
-            Some(Cmd::ClearScreen)
-        });
-        editor.bind_sequence(KeyEvent::ctrl('L'), clear);
-        editor.bind_sequence(KeyEvent::ctrl('G'), Cmd::Abort);
-        let state = Arc::clone(&self.keys);
-        let enter = on_key(move |_, context| {
-            is_continued(context).then(|| {
-                state.continuations.fetch_add(1, Ordering::SeqCst);
-                Cmd::Newline
-            })
-        });
-        editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::NONE), enter);
-        // As in bash.
-        let state = Arc::clone(&self.keys);
-        let edit = on_key(move |_, _| {
-            state.to_external_editor.store(true, Ordering::SeqCst);
-            Some(Cmd::AcceptLine)
-        });
-        editor.bind_sequence(Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]), edit);
+        key_bindings::bind(editor, &self.keys, &self.shared);
     }
 
     /// Resets the state before a line, which begins with a text.
@@ -254,7 +182,7 @@ impl Helper {
         let handled = self.events.hand_over(EditorEvent::Line(line));
         let is_said = handled.as_ref().is_some_and(|handled| handled.echo == Echo::Message);
         self.handed_over.replace(Some(HandedOver { handled, message }));
-        if is_said { Painting::Message } else { Painting::Line }
+        if is_said { Painting::Message } else { Painting::Accepted }
     }
 
     fn start(&self) -> LineStart {
@@ -310,18 +238,63 @@ impl Helper {
         self.keys.screen_cleared.load(Ordering::SeqCst)
     }
 
-    /// Where the painting begins: on a cleared screen, where the printer saved the cursor.
-    fn place(&self) -> String {
+    /// Where the painting begins: on a cleared screen, where the printer saved the cursor. Then
+    /// what is printed above the line, and the row above it.
+    fn place(&self, prompt: &str) -> String {
         let line = self.line.get();
-        // Below what the printer wrote, the line is painted whole.
-        let rows_above = if line.by_key && !line.is_anew { line.rows_above } else { 0 };
-        self.line.set(LineState { by_key: false, is_anew: false, rows_gained: None, rows_above, ..line });
-        match line.by_key {
+        // Above a line that is accepted comes nothing any more, however quickly keys follow.
+        let is_edited = line.painting == Painting::Line;
+        let printed = if is_edited { self.shared.take_printed() } else { String::new() };
+        // Below what is printed, the line is painted whole.
+        let is_continued = line.by_key && !line.is_anew && printed.is_empty();
+        let rows_above = if is_continued { line.rows_above } else { 0 };
+        let place = match line.by_key {
             _ if self.is_screen_cleared() && (!line.by_key || line.is_anew) => "\x1b8".to_owned(),
-            // Above what the printer wrote is no line any more.
+            // Above what was printed is no line any more.
             false => String::new(),
             true => line.rows_gained.map(reflow::clear_gained).unwrap_or_default(),
+        };
+        let above = self.row_above(prompt, &printed);
+        self.line.set(LineState { by_key: false, is_anew: false, rows_gained: None, rows_above, ..line });
+        place + &above
+    }
+
+    /// What is printed, in the place of the row above the line, and that row. A key leaves it as it
+    /// stands.
+    fn row_above(&self, prompt: &str, printed: &str) -> String {
+        let LineState { by_key, size: Size { cells, rows }, mode, painting, .. } = self.line.get();
+        let (prompt_rows, prompt_end) = ended_rows(prompt, 0, cells);
+        let prompt = (prompt_rows.matches('\n').count(), prompt_end);
+        let has_room = row_above::has_room(line_rows(&self.last_text(), prompt, cells), rows);
+        let mut state = self.shared.state();
+        let progress = state.progress_row();
+        let mut above = self.shared.row_above();
+        let is_shown = above.is_allowed() && has_room && painting == Painting::Line && mode == LineMode::Line;
+        let shown = progress.clone().filter(|_| is_shown);
+        if by_key && printed.is_empty() && shown.is_some() && above.stands_in(cells) {
+            return String::new();
         }
+        state.painted_progress = progress;
+        let mut text = above.take_cleared(cells, self.shared.row_wrap()) + printed;
+        if let Some(row) = shown {
+            above.set(row.width(), cells, prompt);
+            text += &colour::paint(&row, colour::DIM, state.layout.depth);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Sequence that removes the row above the line, from a cursor in the row below the line.
+    fn removed_row(&self, hint_rows: usize) -> String {
+        let LineState { prompt_row, prompt_end, size, .. } = self.line.get();
+        let rows = line_rows(&self.last_text(), (prompt_row, prompt_end), size.cells) + hint_rows;
+        self.shared.row_above().take_removed(rows, size, self.shared.row_wrap())
+    }
+
+    /// Removes the row above a line that was left.
+    pub(crate) fn remove_row(&self) {
+        // A terminal that is gone shows nothing.
+        let _ = os::print(&self.removed_row(self.line.get().hint_rows));
     }
 
     /// Whether the read is left at this painting, since a new one would have another prompt. What
@@ -404,7 +377,7 @@ impl Helper {
     fn text_rows(&self, text: &str) -> String {
         let LineState { prompt_end, size, rows_above, .. } = self.line.get();
         let (rows, text_end) = ended_rows(text, prompt_end, size.cells);
-        self.line.set(LineState { text_end, ..self.line.get() });
+        self.line.set(LineState { text_end, hint_rows: 0, ..self.line.get() });
         let prompt = std::mem::take(&mut *self.prompt_of_tall.borrow_mut());
         if !prompt.is_empty()
             && let Some(tall) = self.tall(text, self.line.get().cursor)
@@ -424,6 +397,13 @@ fn sample(line: &str) -> String {
     format!("{shown}\n{}", display::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
 }
 
+/// Rows of a line behind a prompt that ends in a row and at a column. Behind a full row rustyline
+/// has an empty one.
+fn line_rows(text: &str, (prompt_row, prompt_end): (usize, usize), cells: usize) -> usize {
+    let (rows, end) = ended_rows(text, prompt_end, cells);
+    prompt_row + rows.matches('\n').count() + 1 + usize::from(end == cells)
+}
+
 impl rustyline::Helper for Helper {}
 
 impl Validator for Helper {
@@ -431,24 +411,25 @@ impl Validator for Helper {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let line = self.track(context.input());
         let painting = if line.mode == LineMode::Answer || self.is_for_external_editor() {
-            Painting::Line
+            Painting::Accepted
         } else if line.is_block() {
             Painting::Sample
         } else if let Some(message) = self.own_message(context.input()) {
             self.hand_over(context.input(), message)
         } else {
-            Painting::Line
+            Painting::Accepted
         };
         self.line.set(LineState { painting, ..line });
         // An empty message asks for a painting without hints.
-        Ok(ValidationResult::Valid((painting != Painting::Line).then(String::new)))
+        let is_painted = painting != Painting::Accepted || self.shared.row_above().stands();
+        Ok(ValidationResult::Valid(is_painted.then(String::new)))
     }
 }
 
 impl Highlighter for Helper {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
         match self.track(line).painting {
-            Painting::Line => Cow::Owned(self.text_rows(line)),
+            Painting::Line | Painting::Accepted => Cow::Owned(self.text_rows(line)),
             Painting::Message => {
                 let message = self.handed_over.borrow().as_ref().map(|line| line.message.clone());
                 self.in_place_of(line, message.unwrap_or_default())
@@ -467,7 +448,7 @@ impl Highlighter for Helper {
         }
         // Another prompt than the line's: that of a search, or of a repetition.
         self.shared.set_searching(!default);
-        let place = self.place();
+        let place = self.place(prompt);
         let rows = self.prompt_rows(prompt);
         let line = self.line.get();
         if !default || line.mode == LineMode::Answer {
@@ -485,7 +466,8 @@ impl Highlighter for Helper {
         let text = prompt_line::fitted(&state.prompt, laid_out, size().cells);
         let rows = self.prompt_rows(&text);
         let painted = |row: &str| colour::paint(row, colour::OWN, state.layout.depth);
-        let is_tall = line.painting == Painting::Line && self.tall(&typed, line.cursor).is_some();
+        let is_line = matches!(line.painting, Painting::Line | Painting::Accepted);
+        let is_tall = is_line && self.tall(&typed, line.cursor).is_some();
         let painted = if is_tall {
             self.prompt_of_tall.replace(rows.split('\n').map(painted).collect());
             String::new()
@@ -511,12 +493,14 @@ impl Highlighter for Helper {
 
     fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
         self.key_handled();
-        Cow::Borrowed(candidate)
+        // The list begins below the line, which stays there.
+        Cow::Owned(self.removed_row(0) + candidate)
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
         let LineState { text_end, size, .. } = self.line.get();
         let (rows, _) = ended_rows(hint, text_end, size.cells);
+        self.line.set(LineState { hint_rows: rows.matches('\n').count(), ..self.line.get() });
         Cow::Owned(colour::paint(&rows, colour::DIM, self.shared.state().layout.depth))
     }
 }
@@ -575,22 +559,5 @@ impl Completer for Helper {
         let end = if is_undone { line.as_str().len() } else { line.pos() };
         line.replace(start..end, elected, changes);
         line.set_pos(cursor);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_backslashes_that_were_typed_to_go_on_are_taken_away() {
-        let keys = KeyState::default();
-        assert_eq!(keys.without_continuations("a \\\n b"), "a \\\n b", "a pasted script");
-        keys.continuations.store(1, Ordering::SeqCst);
-        assert_eq!(keys.without_continuations("a \\\n b"), "a \n b");
-        let pasted = "a \\\n b \\\n c";
-        assert_eq!(keys.without_continuations(pasted), pasted, "one of them was pasted");
-        keys.begin("");
-        assert_eq!(keys.without_continuations("C:\\"), "C:\\");
     }
 }

@@ -7,13 +7,16 @@ mod editor_state;
 mod editor_thread;
 mod filtered_input;
 mod helper;
+mod key_bindings;
 mod key_code;
 mod key_filter;
 mod key_handler;
 mod line_edits;
+mod line_printer;
 mod line_rows;
 mod reflow;
 mod resizes;
+mod row_above;
 mod stopped_keys;
 mod tall_line;
 mod terminal_guard;
@@ -34,7 +37,7 @@ use nix::sys::signal::Signal;
 use rustix::fs::OFlags;
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
-use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor, ExternalPrinter as _};
+use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor};
 
 use super::screen::Printer;
 use crate::app::os;
@@ -46,16 +49,13 @@ pub(crate) use editor_state::{EditorEvent, EditorShared, EditorState, TypedLine}
 use editor_thread::{EditorThread, LineEditor};
 use filtered_input::{FilteredInput, PseudoTerminal};
 use helper::Helper;
+use line_printer::LinePrinter;
 use resizes::Resizes;
 use stopped_keys::StoppedKeys;
 pub(crate) use terminal_guard::block_signals;
 use terminal_guard::{EDITOR_THREAD, TerminalGuard, TitleBar};
 pub(crate) use typed_lines::{TypedInput, typed_lines};
 
-/// Sequence that makes rustyline repaint the line and changes nothing else, alone or behind a text:
-/// up from the row that it cleared, and down again. In the first row there is no up: the painting
-/// that follows goes back to the place that is saved here.
-const REPAINT: &str = "\x1b7\x1b[A\n";
 /// Longest wait for the editor thread to end, and the interval between two signals to it.
 const JOIN_TIMEOUT_MS: u64 = 1_000;
 const INTERRUPT_EVERY_MS: u64 = 5;
@@ -118,21 +118,14 @@ impl Terminal {
         let handler = Arc::new(handler);
         let resizes = Some(Resizes::start(Arc::clone(&handler))?);
         let mut editor = line_editor(&shared, Arc::clone(&handler), settings).map_err(io_error)?;
-        let mut external_printer = editor.create_external_printer().map_err(io_error)?;
+        let external_printer = editor.create_external_printer().map_err(io_error)?;
         let history = settings.line_history.clone();
         let editing = EditorThread { events: handler, shared: Arc::clone(&shared), history };
         let thread = thread::Builder::new().name(EDITOR_THREAD.into()).spawn(move || editing.run(editor))?;
         let watched = |keys| StoppedKeys::start(&thread, &shared, sender, waker, keys).ok();
         let keys = opened.keys.and_then(watched);
-        let printing = Arc::clone(&shared);
-        let printer: Printer = Box::new(move |text| {
-            printing.gate.print(&printing.closing, || match text.as_str() {
-                "" if !printing.state().is_prompt_stale() => Ok(()),
-                // An editor that has ended takes nothing: there is no line above which to print.
-                "" => external_printer.print(REPAINT.to_owned()).or(Ok(())),
-                _ => external_printer.print(text.clone() + REPAINT).or_else(|_| os::print(&text)),
-            })
-        });
+        let mut printer = LinePrinter::new(Arc::clone(&shared), external_printer);
+        let printer: Printer = Box::new(move |text| printer.print(&text));
         Ok((Self { events, shared, thread: Some(thread), keys, input, resizes }, printer))
     }
 
@@ -185,6 +178,8 @@ impl Terminal {
             let _ = thread.join();
         }
         self.input = None;
+        // A terminal that is gone needs no text.
+        let _ = os::print(&self.shared.take_printed());
         self.shared.terminal.restore();
     }
 }
