@@ -8,9 +8,9 @@ use std::path::Path;
 use crate::chat::DialOutcome;
 use crate::store::StoreError;
 use crate::store::book_file::BookError;
-pub(crate) use crate::store::describe;
 use crate::store::home_archive::ArchiveError;
-use crate::text::safe::SafeText;
+pub(crate) use crate::store::{describe, shown};
+use crate::text::safe::{SafeText, safe_rows};
 
 /// Number of SIGPIPE.
 pub(crate) const SIGPIPE: u8 = 13;
@@ -60,12 +60,6 @@ impl DialOutcome {
     }
 }
 
-/// What the command line or a file name says comes to a terminal in its safe form.
-fn safe(text: &str) -> String {
-    let rows: Vec<_> = text.split('\n').map(|row| SafeText::line(row).to_string()).collect();
-    rows.join("\n")
-}
-
 /// Failure of the whole program.
 #[derive(Clone, Debug)]
 pub(crate) struct AppError {
@@ -86,7 +80,7 @@ enum MessageForm {
 
 impl AppError {
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { message: safe(&message.into()), form: MessageForm::Sentence, hint: None, code }
+        Self { message: safe_rows(&message.into()), form: MessageForm::Sentence, hint: None, code }
     }
 
     /// Mistakes in a file, each with its place at the beginning.
@@ -95,7 +89,7 @@ impl AppError {
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(safe(&hint.into()));
+        self.hint = Some(safe_rows(&hint.into()));
         self
     }
 
@@ -138,7 +132,7 @@ pub(crate) fn hint_at_home(hint: &str, home: Option<&Path>) -> String {
 pub(crate) fn naming_folder(error: io::Error, path: &Path) -> io::Error {
     match (error.kind(), path.parent()) {
         (io::ErrorKind::NotFound, Some(folder)) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            io::Error::new(error.kind(), format!("there is no folder {}", folder.display()))
+            io::Error::new(error.kind(), format!("there is no folder {}", shown(folder)))
         }
         _ => error,
     }

@@ -13,7 +13,7 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
-use super::error::{AppError, code, describe};
+use super::error::{AppError, code, describe, shown};
 use super::os::eprint_line;
 use crate::chat::KeyFor;
 use crate::crypto::{
@@ -190,7 +190,7 @@ pub(crate) fn refuse_copy(
 ) -> Result<Option<StoredKey>, AppError> {
     if raw.as_ref().is_some_and(|raw| Some(raw.public()) == identity) {
         let path = key_file::path(home, KeyFor::Oaep);
-        let what = format!("cannot use {}: it is a copy of your identity key", path.display());
+        let what = format!("cannot use {}: it is a copy of your identity key", shown(path));
         return Err(AppError::new(code::MACHINE, what)
             .hint("remove it, and generate a separate key for the raw wire with rsachat key new --raw"));
     }
@@ -216,7 +216,7 @@ fn refuse_test_keys(home: &Home) -> Result<(), AppError> {
 }
 
 fn test_key_refused(of: KeyFor, path: &Path) -> AppError {
-    let what = format!("cannot use {}: it is a test key, which anyone can regenerate", path.display());
+    let what = format!("cannot use {}: it is a test key, which anyone can regenerate", shown(path));
     AppError::new(code::MACHINE, what)
         .hint(format!("move it away and generate a new key with {}", making(of)))
 }
@@ -244,7 +244,7 @@ pub(crate) fn unlock(
 
 /// The error that a home has no identity.
 pub(crate) fn no_key(home: &Home) -> AppError {
-    AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
+    AppError::new(code::MACHINE, format!("there is no key in {}", shown(home.path())))
         .hint("rsachat key new generates one")
 }
 
@@ -281,7 +281,7 @@ fn making(of: KeyFor) -> &'static str {
 
 fn unreadable(of: KeyFor, path: &Path, error: KeyFileError) -> AppError {
     let hint = advice(of, &quoted(path), error);
-    AppError::new(code::MACHINE, format!("cannot use {}: {error}", path.display())).hint(hint)
+    AppError::new(code::MACHINE, format!("cannot use {}: {error}", shown(path))).hint(hint)
 }
 
 /// What to do about a key file; `path` as a shell takes it. Nothing of it makes another identity
@@ -328,7 +328,7 @@ pub(crate) fn import(
 ) -> Result<StoredKey, AppError> {
     let text = safe_file::read_text(path, KEY_FILE_BYTES, Access::OwnSecret)?;
     let text =
-        text.ok_or_else(|| AppError::new(code::MACHINE, format!("there is no file {}", path.display())))?;
+        text.ok_or_else(|| AppError::new(code::MACHINE, format!("there is no file {}", shown(path))))?;
     if Identity::is_test_key(&text) {
         return Err(test_key_refused(of, path));
     }
@@ -381,7 +381,7 @@ pub(crate) fn ask(prompt: &str, instead: &str) -> Result<Passphrase, AppError> {
 
 /// Reads the first line of a file.
 pub(crate) fn read_file(path: &Path) -> Result<Passphrase, AppError> {
-    first_line(path, &path.display().to_string())
+    first_line(path, shown(path).as_str())
 }
 
 fn cannot_read(name: &str, why: &str) -> AppError {

@@ -16,6 +16,7 @@ use super::output;
 use crate::limits::DIALABLE_SHOWN;
 use crate::net::{Net, SocketId, Stack};
 use crate::peers::address::{BoundAddresses, Family, ListenAt};
+use crate::text::shell::below_home;
 
 /// Moment of the wall clock, in milliseconds since 1970.
 pub(crate) fn unix_ms() -> u64 {
@@ -47,9 +48,9 @@ fn timestamp(unix_ms: u64) -> Timestamp {
     Timestamp::from_millisecond(unix_ms.try_into().unwrap_or(0)).unwrap_or_default()
 }
 
-/// Path of a name that a user types; `~/` is the home folder, as in a shell.
+/// Path of a name that a user types; `~` is the home folder, as in a shell.
 pub(crate) fn named_path(name: &str) -> PathBuf {
-    match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
+    match (below_home(name), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(name),
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mio::Waker;
 use serde_json::{Value, json};
 
-use super::error::{AppError, code, describe};
+use super::error::{AppError, code, describe, shown};
 use super::owner;
 use crate::crypto::Identity;
 use crate::ids::ConnId;
@@ -130,7 +130,7 @@ impl OwnerClient {
     /// When it does not answer, or speaks another version.
     pub(crate) fn find(home: &Home, mut net: Net, watch: Watch) -> Result<Result<Self, Net>, AppError> {
         let failed = |error: io::Error| {
-            let what = format!("cannot use {}/socket: {}", home.path().display(), describe(&error));
+            let what = format!("cannot use {}/socket: {}", shown(home.path()), describe(&error));
             AppError::new(code::MACHINE, what)
         };
         let deadline = Instant::now() + ANSWER;

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::error::{AppError, code, describe, naming_folder};
+use super::error::{AppError, code, describe, naming_folder, shown};
 use crate::chat::command::{Command, LogTarget, ParsedLine, parse_line};
 use crate::chat::display::{RecordingClass, said_rows};
 use crate::chat::{
@@ -97,7 +97,7 @@ impl Recorder {
                 _ => "name another file with --record FILE",
             };
             let why = describe(&naming_folder(error, path));
-            let what = format!("cannot record to {}: {why}", path.display());
+            let what = format!("cannot record to {}: {why}", shown(path));
             AppError::new(code::MACHINE, what).hint(hint)
         })?;
         let mut recorder = Self {
@@ -340,7 +340,7 @@ impl Recorder {
     pub(crate) fn flush(&mut self) -> Option<String> {
         self.write_pending();
         let error = self.error.as_ref()?;
-        Some(format!("recording to {} has ended: {}", self.path.display(), describe(error)))
+        Some(format!("recording to {} has ended: {}", shown(&self.path), describe(error)))
     }
 
     /// Records that a peer is connected, by our call or by its own. On the raw wire each gives the

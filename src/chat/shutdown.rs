@@ -6,6 +6,8 @@ use crate::limits;
 use crate::time::MonoMs;
 use crate::wire::ByeReason;
 
+/// Exit code of a program whose input did not all arrive.
+const REFUSED_CODE: u8 = 1;
 /// Exit code of a program that waited for receipts and did not get them all.
 const LOST_CODE: u8 = 5;
 /// Exit code of a program whose messages are kept until their receivers have them.
@@ -22,6 +24,7 @@ const SIGTERM: u8 = 15;
 #[derive(Clone, Copy)]
 pub(crate) struct Shutdown {
     pub(crate) code: u8,
+    request: ExitRequest,
     /// Moment at which it ends whatever is not acknowledged; none: it waits.
     pub(crate) at_latest: Option<MonoMs>,
     /// What peers are told.
@@ -34,7 +37,7 @@ impl Shutdown {
     /// Begins the end: at once after a signal or a failure, otherwise once all is acknowledged.
     pub(crate) fn new(request: ExitRequest, now: MonoMs, refused_lines: u64) -> Self {
         // Each refused line was reported, but the input as a whole did not arrive.
-        let code_of_input = u8::from(refused_lines > 0);
+        let code_of_input = if refused_lines > 0 { REFUSED_CODE } else { 0 };
         let (code, at_latest) = match request {
             ExitRequest::Quit | ExitRequest::Stop => (code_of_input, Some(now + limits::SHUTDOWN_GRACE_MS)),
             ExitRequest::EndOfInput => (code_of_input, None),
@@ -51,13 +54,25 @@ impl Shutdown {
             ExitRequest::Stop | ExitRequest::Signal(SIGTERM | SIGHUP) => Calls::Stand,
             _ => Calls::Ended,
         };
-        Self { code, at_latest, bye, calls }
+        Self { code, request, at_latest, bye, calls }
     }
 
     /// Records that a message will not be acknowledged: if that was waited for, the end is a loss.
     pub(crate) fn set_lost(&mut self) {
         if self.at_latest.is_none() {
             self.code = LOST_CODE;
+        }
+    }
+
+    /// Whether it ends as its input does, which is carried out to the end.
+    pub(crate) fn ends_with_input(self) -> bool {
+        matches!(self.request, ExitRequest::Quit | ExitRequest::EndOfInput)
+    }
+
+    /// Records that a line of the input was refused.
+    pub(crate) fn set_refused(&mut self) {
+        if self.code == 0 || self.code == QUEUED_CODE {
+            self.code = REFUSED_CODE;
         }
     }
 

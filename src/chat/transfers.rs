@@ -1,6 +1,6 @@
 //! File transfers of a chat: what each side offers, and how far it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::command::KnownFiles;
 use super::file_io::TransferNumber;
@@ -17,8 +17,8 @@ use crate::wire::{CancelReason, DeclineReason, Offer, TransferId, TransferRecord
 pub(crate) struct Transfers {
     by_number: BTreeMap<TransferNumber, Transfer>,
     last: TransferNumber,
-    /// Paths that are looked at, to go on with what is offered of them.
-    going_on: BTreeSet<TransferNumber>,
+    /// Paths that are looked at, by the number of their offer, each with the face that offers it.
+    examining: BTreeMap<TransferNumber, (FaceId, KnownFiles)>,
     /// Number of the changes that a list of them may show.
     changes: u64,
 }
@@ -161,15 +161,18 @@ impl Transfers {
     }
 
     /// Takes note that a path is looked at, and what is done if it is offered already.
-    pub(crate) fn examine(&mut self, number: TransferNumber, known: KnownFiles) {
-        if known == KnownFiles::GoneOnWith {
-            self.going_on.insert(number);
-        }
+    pub(crate) fn examine(&mut self, number: TransferNumber, face: FaceId, known: KnownFiles) {
+        self.examining.insert(number, (face, known));
     }
 
     /// What is done with what was looked at, if it is offered already.
     pub(crate) fn examined(&mut self, number: TransferNumber) -> KnownFiles {
-        if self.going_on.remove(&number) { KnownFiles::GoneOnWith } else { KnownFiles::OfferedAnew }
+        self.examining.remove(&number).map_or(KnownFiles::OfferedAnew, |(_, known)| known)
+    }
+
+    /// Whether a path is still looked at that a face offers.
+    pub(crate) fn is_examining(&self, face: FaceId) -> bool {
+        self.examining.values().any(|(asking, _)| *asking == face)
     }
 
     /// What is offered to a peer from a path, under a name, and has not changed since.

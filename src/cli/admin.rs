@@ -18,7 +18,7 @@ use crate::peers::book::{Book, Change, ChangeOutcome, ChangedBook};
 use crate::peers::met::MetChange;
 use crate::peers::name::Name;
 use crate::store::key_file::{self, OverwritePolicy, SavedKey};
-use crate::store::{Home, MessageStore, StoreError, book_file, met_file};
+use crate::store::{Home, MessageStore, StoreError, book_file, met_file, shown};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum KeyCommand {
@@ -99,7 +99,7 @@ pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Re
     }
     let (own, passphrase) = unlock(home, common.passphrase_source().as_ref())?;
     let own = own.ok_or_else(|| {
-        AppError::new(code::MACHINE, format!("there is no key in {}", home.path().display()))
+        AppError::new(code::MACHINE, format!("there is no key in {}", shown(home.path())))
             .hint("rsachat key new generates one, and rsachat key import FILE imports one")
     })?;
     let public = own.public();
@@ -135,7 +135,7 @@ fn generate(
     let saved = save(home, of, &own, replacing, passphrase.as_ref())?;
     let public = own.public();
     let (bits, fingerprint) = (public.bits(), public.fingerprint());
-    print_line(&format!("new {bits}-bit key, {fingerprint}, kept in {}", path.display()))?;
+    print_line(&format!("new {bits}-bit key, {fingerprint}, kept in {}", shown(path)))?;
     say_what_is_kept(&saved)
 }
 
@@ -157,14 +157,14 @@ fn take(
     // One that cannot be read here is compared where it is used.
     let other = load(home, other, None).ok().flatten();
     if other.is_some_and(|other| other.public() == own.public()) {
-        let what = format!("{} is your other key; identity and raw wire never share one", file.display());
+        let what = format!("{} is your other key; identity and raw wire never share one", shown(file));
         return Err(AppError::new(code::REFUSED, what).hint("nothing was changed"));
     }
     let passphrase = passphrase.as_ref().map(PassphraseSource::read).transpose()?;
     let saved = save(home, of, &own, replacing, passphrase.as_ref())?;
     let public = own.public();
     let (bits, fingerprint) = (public.bits(), public.fingerprint());
-    let (from, kept) = (file.display(), path.display());
+    let (from, kept) = (shown(file), shown(path));
     print_line(&format!("key of {bits} bits, {fingerprint}, taken from {from} and kept in {kept}"))?;
     say_what_is_kept(&saved)
 }
@@ -173,7 +173,7 @@ fn take(
 fn free_place(home: &Home, of: KeyFor, replacing: KeyReplacement) -> Result<PathBuf, AppError> {
     let (path, text) = (key_file::path(home, of), key_file::load_key_text(home, of)?);
     if text.is_some() && replacing == KeyReplacement::Never {
-        return Err(AppError::new(code::FAILED, format!("there is already a key in {}", path.display()))
+        return Err(AppError::new(code::FAILED, format!("there is already a key in {}", shown(path)))
             .hint("--replace installs a new one and keeps the old file beside it"));
     }
     Ok(path)
@@ -227,7 +227,7 @@ fn open_store(
 
 fn say_what_is_kept(saved: &SavedKey) -> Result<u8, AppError> {
     if let Some(old) = &saved.old {
-        print_line(&format!("the old key is kept as {}", old.display()))?;
+        print_line(&format!("the old key is kept as {}", shown(old)))?;
     }
     Ok(0)
 }
@@ -246,7 +246,7 @@ fn change_passphrase(
         let Some(key) = key else { continue };
         let pem = key.protected(passphrase.as_ref(), &seed())?;
         let path = key_file::save_key_text(home, of, &pem, OverwritePolicy::Rewrite)?.path;
-        print_line(&format!("the key in {} {what} now", path.display()))?;
+        print_line(&format!("the key in {} {what} now", shown(path)))?;
     }
     Ok(())
 }

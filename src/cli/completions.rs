@@ -17,6 +17,7 @@ use crate::app::os::print_line;
 use crate::config::word_of;
 use crate::peers::book::{PeerEntry, Trust};
 use crate::store::{Home, book_file};
+use crate::text::shell::below_home;
 
 #[derive(Args, Clone, Copy, Debug)]
 #[command(after_help = "\
@@ -109,7 +110,7 @@ fn home_of(words: &[OsString]) -> Option<Home> {
         is_value = word == "--home";
         named = word.strip_prefix("--home=").or(named);
     }
-    let path = named.map(|named| match (named.strip_prefix("~/"), std::env::home_dir()) {
+    let path = named.map(|named| match (below_home(named), std::env::home_dir()) {
         // A shell gives the word as it was typed.
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(named),

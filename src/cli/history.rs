@@ -17,7 +17,7 @@ use crate::chat::{author, history_rows};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Direction, HistoryEntry};
 use crate::peers::book::Book;
-use crate::store::{Home, MessageStore, StoreError, book_file};
+use crate::store::{Home, MessageStore, StoreError, book_file, shown};
 use crate::text::safe::{SafeText, with_bad_bytes};
 use crate::time::{DAY_MS, UnixMs};
 
@@ -138,7 +138,7 @@ fn open(home: &Home, common: &GlobalArgs, task: &HistoryCommand) -> Result<Optio
         error => error.into(),
     })?;
     if let Some(aside) = opened.put_aside {
-        let what = format!("the store was damaged ({}) and was moved to {}", aside.why, aside.path.display());
+        let what = format!("the store was damaged ({}) and was moved to {}", aside.why, shown(&aside.path));
         return Err(AppError::new(code::MACHINE, what).hint("a new one was created in its place"));
     }
     Ok(Some(opened.store))

@@ -10,8 +10,8 @@ use crate::app::keyring::{PASSPHRASE_ATTEMPTS, ask, seed};
 use crate::app::os::{eprint_line, local, print_line, unix_ms};
 use crate::config::SettingSources;
 use crate::crypto::Passphrase;
-use crate::store::Home;
 use crate::store::home_archive::{self, Imported, OpenHome, SealedHome, SettingsPlace};
+use crate::store::{Home, shown};
 use crate::time::UnixMs;
 
 #[derive(Subcommand, Debug)]
@@ -72,7 +72,7 @@ fn export(home: &Home, common: &GlobalArgs, settings: Option<&Path>, file: &Path
     home_archive::check_place(file)?;
     let passphrase = new_passphrase(common)?;
     let exported = home_archive::export(home, settings, file, &passphrase, &seed(), UnixMs(unix_ms()))?;
-    let (to, bytes, names) = (file.display(), exported.bytes, exported.contents.names.join(", "));
+    let (to, bytes, names) = (shown(file), exported.bytes, exported.contents.names.join(", "));
     print_line(&format!("exported to {to} ({bytes} bytes): {names}"))?;
     print_line(
         "whoever has that file and its passphrase can be you; once it is imported, do not use this home any more",
@@ -120,21 +120,21 @@ fn unlock(mut sealed: SealedHome, common: &GlobalArgs) -> Result<OpenHome, AppEr
 }
 
 fn say_what_came_in(home: &Home, place: Option<&Path>, imported: &Imported) -> Result<u8, AppError> {
-    let (path, names) = (home.path().display(), imported.contents.names.join(", "));
+    let (path, names) = (shown(home.path()), imported.contents.names.join(", "));
     print_line(&format!("imported into {path}: {names}"))?;
     match (&imported.settings, place) {
         (Some(SettingsPlace::Read(path)), _) => {
-            print_line(&format!("the settings are in {}", path.display()))?;
+            print_line(&format!("the settings are in {}", shown(path)))?;
         }
         (Some(SettingsPlace::Beside(path)), Some(place)) => {
             print_line(&format!(
                 "{} has other settings and is kept; the imported ones are in {}",
-                place.display(),
-                path.display()
+                shown(place),
+                shown(path)
             ))?;
         }
         (Some(SettingsPlace::Beside(path)), None) => {
-            print_line(&format!("no settings are read here; the imported ones are in {}", path.display()))?;
+            print_line(&format!("no settings are read here; the imported ones are in {}", shown(path)))?;
         }
         (None, _) => {}
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, code, describe, shown};
 
 /// Folders of the user (XDG Base Directory Specification: relative paths there count as unset).
 pub(crate) struct Place {
@@ -31,7 +31,7 @@ impl Place {
 /// Writes a file, and the folders above it.
 pub(crate) fn install(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
     let cannot = |path: &Path, error: &io::Error| {
-        AppError::new(code::MACHINE, format!("cannot write {}: {}", path.display(), describe(error)))
+        AppError::new(code::MACHINE, format!("cannot write {}: {}", shown(path), describe(error)))
     };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| cannot(folder, &error))?;

@@ -38,7 +38,7 @@ use crate::app::os::{eprint_line, print, stdout_is_terminal};
 use crate::app::output;
 use crate::config::{ColourWhen, SettingSources, colour_from};
 use crate::net::process;
-use crate::store::{Home, safe_file};
+use crate::store::{Home, safe_file, shown};
 use crate::ui::terminal::complete_path;
 use args::{Context, GlobalArgs};
 use command_line::{command_line, laid_out, whole_help};
@@ -174,7 +174,7 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
     let home = || {
         let home = named()?;
         if let Some(mode) = home.close()? {
-            let (path, now) = (home.path().display(), safe_file::FOLDER_MODE);
+            let (path, now) = (shown(home.path()), safe_file::FOLDER_MODE);
             eprint_line(&format!(
                 "rsachat: {path} was open to others ({mode:04o}); its mode is now {now:04o}"
             ));

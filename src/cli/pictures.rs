@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, code, describe, shown};
 use crate::replay::screencast::{Motion, Screencast};
 use crate::replay::screens::Drawing;
 use crate::script::Script;
@@ -66,6 +66,6 @@ impl PictureArgs {
 
 fn save(path: &Path, text: &str) -> Result<(), AppError> {
     std::fs::write(path, text).map_err(|error| {
-        AppError::new(code::MACHINE, format!("cannot write {}: {}", path.display(), describe(&error)))
+        AppError::new(code::MACHINE, format!("cannot write {}: {}", shown(path), describe(&error)))
     })
 }

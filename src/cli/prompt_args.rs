@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::args;
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, code, describe, shown};
 use crate::chat::{NotifyWhen, Protocol};
 use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo, word_of};
 use crate::crypto::Fingerprint;
@@ -195,7 +195,7 @@ pub(crate) fn open_terminal(config: &Settings) -> Result<OpenedTerminal, AppErro
 /// kept is better reported now than lost with the session.
 fn prepare_history(path: &Path) -> Result<(), AppError> {
     let cannot = |why: &str| {
-        let what = format!("cannot keep typed lines in {}: {why}", path.display());
+        let what = format!("cannot keep typed lines in {}: {why}", shown(path));
         AppError::new(code::MACHINE, what)
             .hint("name another file with --line-history FILE, or in the settings")
     };
@@ -257,7 +257,7 @@ mod tests {
             (&text, "it is not UTF-8 text"),
         ] {
             let said = prepare_history(path).unwrap_err().to_string();
-            let begins = format!("rsachat: error: cannot keep typed lines in {}: {why}", path.display());
+            let begins = format!("rsachat: error: cannot keep typed lines in {}: {why}", shown(path));
             assert!(
                 said.starts_with(&begins) && said.contains("\nrsachat: hint: name another file"),
                 "{said}"

@@ -16,8 +16,8 @@ use crate::chat::{AcceptPolicy, HistoryPolicy, NameOrigin, NotifyWhen, OwnName, 
 use crate::limits::CONFIG_BYTES;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
-use crate::store::StoreError;
 use crate::store::safe_file::{self, Access};
+use crate::store::{StoreError, shown};
 pub(crate) use file::KEYS;
 use file::{FileSettings, Key};
 pub(crate) use take::as_folder;
@@ -162,7 +162,7 @@ impl FileLocation {
     }
 
     fn read(&self, env: Env<'_>) -> Result<Option<FileSettings>, AppError> {
-        let shown = self.path.display();
+        let shown = shown(&self.path);
         let text = match safe_file::read_text(&self.path, CONFIG_BYTES, Access::Settings) {
             Ok(Some(text)) => text,
             Ok(None) if !self.is_required => return Ok(None),
@@ -189,13 +189,13 @@ impl SettingSources {
     pub(crate) fn describe_file(&self) -> String {
         match (&self.path, &self.file) {
             (None, _) => "no configuration file is read".to_owned(),
-            (Some(path), None) => format!("there is no {}; nothing is set", path.display()),
+            (Some(path), None) => format!("there is no {}; nothing is set", shown(path)),
             (Some(path), Some(file)) => {
                 let settings = match file.places.len() {
                     1 => "1 setting".to_owned(),
                     count => format!("{count} settings"),
                 };
-                format!("{} is valid, with {settings}", path.display())
+                format!("{} is valid, with {settings}", shown(path))
             }
         }
     }
@@ -223,7 +223,7 @@ impl SettingSources {
         if let (Some(path), Some(file)) = (&self.path, &self.file)
             && let (Some(value), Some(place)) = ((key.value)(&file.layer), file.places.get(key.name))
         {
-            return (set(value), format!("{}:{place}", path.display()));
+            return (set(value), format!("{}:{place}", shown(path)));
         }
         // As a comment, so that what is shown is a file with the same settings.
         match (key.value)(&Settings::defaults()) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 use super::values::YesNo;
+use crate::text::shell::below_home;
 
 /// Why a value is not one.
 pub(crate) struct ValueError {
@@ -47,7 +48,7 @@ pub(super) fn expected(what: &str, value: &DeValue<'_>) -> String {
 
 /// Relative paths would mean another file in each folder that the program is started in.
 pub(super) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
-    let path = match (text.strip_prefix("~/"), home) {
+    let path = match (below_home(text), home) {
         (Some(rest), Some(home)) if home.is_absolute() => home.join(rest),
         (Some(_), _) => {
             return Err("~ cannot be used here: HOME is not set, or not an absolute path".to_owned());

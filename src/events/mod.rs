@@ -26,6 +26,7 @@ use crate::app::os::{eprint, moment, unix_ms};
 use crate::app::sandbox::Confinement;
 use crate::chat::display::listening;
 use crate::chat::{TransferChoice, TransferProgress};
+use crate::text::safe::safe_rows;
 
 /// Identifier that a program gives a command of its own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -479,6 +480,6 @@ pub(crate) fn emit(event: &OutputEvent, format: OutputFormat) {
 pub(crate) fn text_of(event: &OutputEvent, format: OutputFormat) -> String {
     match format {
         OutputFormat::Json => event.to_json(unix_ms(), None),
-        _ => event.to_string().lines().flat_map(|line| ["rsachat: ", line, "\n"]).collect(),
+        _ => safe_rows(&event.to_string()).lines().flat_map(|line| ["rsachat: ", line, "\n"]).collect(),
     }
 }

@@ -144,7 +144,7 @@ impl Layout {
     /// A note of the editor, which begins with its mark, without the last newline.
     pub(crate) fn note(&self, text: &str, now: UnixMs, cells: usize) -> String {
         let gap = self.column(cells).saturating_sub(1);
-        self.marked_rows(&[text.to_owned()], gap, &self.local(now.0), cells).join("\n")
+        self.marked_rows(&[SafeText::line(text).to_string()], gap, &self.local(now.0), cells).join("\n")
     }
 
     fn screen_rows(
@@ -183,7 +183,9 @@ impl Layout {
                 let table: Vec<_> = table_of_people(table).iter().map(|row| rewritten(row)).collect();
                 table_rows(&table, aligned(&table), cells)
             }
-            Notice::Answer(rows) => rewritten(rows).iter().flat_map(|row| wrap_answer(row, cells)).collect(),
+            Notice::Answer(_) => {
+                rewritten(&notice.rows()).iter().flat_map(|row| wrap_answer(row, cells)).collect()
+            }
             Notice::Info(Info::Safety { name, number, fingerprint, trust_level }) => {
                 let card = SafetyCard::new(name, number, fingerprint, *trust_level);
                 safety_card::render(&card, size, self.depth)
@@ -197,7 +199,7 @@ impl Layout {
 
     fn plain_rows(&self, notice: &Notice, now: &ZonedDateTime, cells: usize) -> Vec<String> {
         match notice {
-            Notice::Answer(rows) => rows.clone(),
+            Notice::Answer(_) => notice.rows(),
             Notice::History { messages, earlier } => {
                 let earlier = self.earlier_row(*earlier);
                 let rows = |message| self.cut_message(message, &self.history_time(message, now), cells);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, code, describe, shown};
 use crate::script::markdown::{self, ChatBlock};
 use crate::script::{Script, SourceFile};
 use crate::store::safe_file;
@@ -42,7 +42,7 @@ fn blocks_of(path: &Path) -> Result<Vec<ScriptFile>, AppError> {
     let block = |block| ScriptFile::Block { path: path.to_owned(), page: Arc::clone(&page), block };
     let blocks: Vec<ScriptFile> = played.map(block).collect();
     if blocks.is_empty() {
-        let what = format!("no code block marked `chat` in {}", path.display());
+        let what = format!("no code block marked `chat` in {}", shown(path));
         return Err(AppError::new(code::MACHINE, what));
     }
     Ok(blocks)
@@ -69,7 +69,7 @@ pub(crate) fn find(argument: &Path) -> Result<Vec<ScriptFile>, AppError> {
         }
     }
     if found.is_empty() {
-        let what = format!("no *.{EXTENSION} file in {}", argument.display());
+        let what = format!("no *.{EXTENSION} file in {}", shown(argument));
         return Err(AppError::new(code::MACHINE, what));
     }
     found.sort();
@@ -211,7 +211,7 @@ fn read_bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
 }
 
 fn io_error(verb: &str, path: &Path, error: &io::Error) -> AppError {
-    AppError::new(code::MACHINE, format!("cannot {verb} {}: {}", path.display(), describe(error)))
+    AppError::new(code::MACHINE, format!("cannot {verb} {}: {}", shown(path), describe(error)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
 use super::reporter::{RunOutcome, ScriptEnd, draw, location};
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, code, describe, shown};
 use crate::script::Script;
 use crate::script::matcher::{ShownKind, ShownRow};
 use crate::text::safe::SafeText;
@@ -148,7 +148,7 @@ impl Journal {
         let mut report = Report::new("rsachat replay");
         report.set_time(self.started.elapsed()).add_test_suite(suite);
         let failed =
-            |why: String| AppError::new(code::MACHINE, format!("cannot write {}: {why}", path.display()));
+            |why: String| AppError::new(code::MACHINE, format!("cannot write {}: {why}", shown(path)));
         let text = report.to_string().map_err(|error| failed(error.to_string()))?;
         fs::write(path, text).map_err(|error| failed(describe(&error)))
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::home::Lock;
 use super::safe_file::{self, Access};
-use super::{Home, StoreError};
+use super::{Home, StoreError, shown};
 use crate::limits::BOOK_BYTES;
 use crate::peers::book::{BadLine, Book, Change, ChangeOutcome, ChangedBook, Damage, EntryError};
 use crate::text::utf8::{self, DecodeError};
@@ -15,10 +15,10 @@ use crate::text::utf8::{self, DecodeError};
 pub(crate) enum BookError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{} is damaged, {damage}; repair it with an editor", .path.display())]
+    #[error("{} is damaged, {damage}; repair it with an editor", shown(.path))]
     Damaged { path: PathBuf, damage: Damage },
     /// One more peer would make it larger than [`BOOK_BYTES`].
-    #[error("{} is full (limit {BOOK_BYTES} bytes); forget some peers", .path.display())]
+    #[error("{} is full (limit {BOOK_BYTES} bytes); forget some peers", shown(.path))]
     Full { path: PathBuf },
 }
 

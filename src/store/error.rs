@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::crypto::Fingerprint;
+use crate::text::safe::SafeText;
 use crate::text::shell;
 use crate::text::utf8::DecodeError;
 
@@ -21,7 +23,7 @@ pub enum StoreError {
         value: OsString,
     },
     /// The system's reason.
-    #[error("cannot {action} {}: {}{}", .path.display(), describe(.source), advice(.source, .path))]
+    #[error("cannot {action} {}: {}{}", shown(.path), describe(.source), advice(.source, .path))]
     Io {
         /// Verb, as in `cannot read`.
         action: &'static str,
@@ -31,7 +33,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Others can read or write what is the user's alone.
-    #[error("{} is open to others ({mode:04o}); chmod {wanted:o} {}", .path.display(), quoted(.path))]
+    #[error("{} is open to others ({mode:04o}); chmod {wanted:o} {}", shown(.path), quoted(.path))]
     OpenToOthers {
         /// The file or folder.
         path: PathBuf,
@@ -41,7 +43,7 @@ pub enum StoreError {
         wanted: u32,
     },
     /// It is another user's.
-    #[error("{} belongs to user {owner}, not to you; chown it, or name another folder with --home DIR", .path.display())]
+    #[error("{} belongs to user {owner}, not to you; chown it, or name another folder with --home DIR", shown(.path))]
     WrongOwner {
         /// The file or folder.
         path: PathBuf,
@@ -49,7 +51,7 @@ pub enum StoreError {
         owner: u32,
     },
     /// It is a symbolic link, a folder, a pipe, a device.
-    #[error("{} is {kind}, not {wanted}; move it away", .path.display())]
+    #[error("{} is {kind}, not {wanted}; move it away", shown(.path))]
     WrongKind {
         /// The file or folder.
         path: PathBuf,
@@ -59,7 +61,7 @@ pub enum StoreError {
         wanted: &'static str,
     },
     /// It is larger than anything we write.
-    #[error("{} is too large to be ours (limit {limit} bytes); move it away", .path.display())]
+    #[error("{} is too large to be ours (limit {limit} bytes); move it away", shown(.path))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -67,7 +69,7 @@ pub enum StoreError {
         limit: u64,
     },
     /// Its bytes are no text.
-    #[error("{} is {why}{}", .path.display(), match .why { DecodeError::Utf16 => String::new(), DecodeError::NotUtf8 { line } => format!(" in line {line}; repair or move it") })]
+    #[error("{} is {why}{}", shown(.path), match .why { DecodeError::Utf16 => String::new(), DecodeError::NotUtf8 { line } => format!(" in line {line}; repair or move it") })]
     NotText {
         /// The file.
         path: PathBuf,
@@ -75,13 +77,13 @@ pub enum StoreError {
         why: DecodeError,
     },
     /// A new key would take the place of another.
-    #[error("{} already holds a key; --replace generates a new one and keeps the old file beside it", .path.display())]
+    #[error("{} already holds a key; --replace generates a new one and keeps the old file beside it", shown(.path))]
     KeyPresent {
         /// The key's file.
         path: PathBuf,
     },
     /// Another process has the store of messages open.
-    #[error("{} is open in another rsachat with this home{}; end that one and try again", .path.display(), numbered(*.process))]
+    #[error("{} is open in another rsachat with this home{}; end that one and try again", shown(.path), numbered(*.process))]
     Held {
         /// The file.
         path: PathBuf,
@@ -89,7 +91,7 @@ pub enum StoreError {
         process: Option<u32>,
     },
     /// The store of messages is for another key than the identity.
-    #[error("{} is sealed for another key{}; put that key back, or move the file away, with the messages waiting in it", .path.display(), list(.keys))]
+    #[error("{} is sealed for another key{}; put that key back, or move the file away, with the messages waiting in it", shown(.path), list(.keys))]
     OtherIdentity {
         /// The file.
         path: PathBuf,
@@ -97,7 +99,7 @@ pub enum StoreError {
         keys: Vec<Fingerprint>,
     },
     /// The store of messages was written by a later version.
-    #[error("{} was written by a newer rsachat (format {version}); use that one", .path.display())]
+    #[error("{} was written by a newer rsachat (format {version}); use that one", shown(.path))]
     NewerFormat {
         /// The file.
         path: PathBuf,
@@ -105,7 +107,7 @@ pub enum StoreError {
         version: u32,
     },
     /// The store of messages does not hold what was written to it.
-    #[error("{} is damaged ({why}); start rsachat, and it is moved aside", .path.display())]
+    #[error("{} is damaged ({why}); start rsachat, and it is moved aside", shown(.path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -113,13 +115,13 @@ pub enum StoreError {
         why: &'static str,
     },
     /// The store of messages was closed by an error before, and is open again.
-    #[error("{} failed and has been opened again; try again", .path.display())]
+    #[error("{} failed and has been opened again; try again", shown(.path))]
     Reopened {
         /// The file.
         path: PathBuf,
     },
     /// Another process held the lock for too long.
-    #[error("{} is in use by another process; end it, or try again", .path.display())]
+    #[error("{} is in use by another process; end it, or try again", shown(.path))]
     Busy {
         /// The lock.
         path: PathBuf,
@@ -168,5 +170,10 @@ pub(crate) fn describe(error: &io::Error) -> String {
 
 /// A path as it can be pasted into a shell.
 pub(crate) fn quoted(path: &Path) -> String {
-    shell::quoted(&path.display().to_string())
+    shell::quoted(shown(path).as_str())
+}
+
+/// A path as it stands in a sentence: in one row, and with nothing that a terminal obeys.
+pub(crate) fn shown(path: impl AsRef<Path>) -> SafeText {
+    SafeText::line_from_bytes(path.as_ref().as_os_str().as_bytes())
 }

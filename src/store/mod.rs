@@ -14,7 +14,7 @@ pub(crate) mod safe_file;
 mod tests;
 
 pub use error::StoreError;
-pub(crate) use error::{describe, quoted};
+pub(crate) use error::{describe, quoted, shown};
 pub use home::Home;
 pub use message_store::{
     Direction, DiskState, FailedCommit, FoundEntries, HistoryEntry, HistoryReader, HistoryRow, MessageStore,

@@ -86,6 +86,12 @@ impl fmt::Display for SafeText {
     }
 }
 
+/// A text of several rows, each in its safe form.
+pub(crate) fn safe_rows(text: &str) -> String {
+    let rows: Vec<_> = text.split('\n').map(escaped).collect();
+    rows.join("\n")
+}
+
 /// Bytes as text: what is UTF-8 as `show` gives it, and each byte that is not as `\x80`, so that
 /// nothing is hidden.
 pub(crate) fn with_bad_bytes(bytes: &[u8], show: impl Fn(&str) -> String) -> String {

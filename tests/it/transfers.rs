@@ -238,3 +238,22 @@ fn a_file_of_holes_that_is_larger_than_the_disk_is_taken_once_its_receiver_says_
     assert_eq!(landed.len(), size);
     assert!(landed.blocks() < 2_048, "{} blocks", landed.blocks());
 }
+
+#[test]
+fn what_the_input_of_a_script_offers_at_its_end_is_offered_or_fails() {
+    let (minji, hana) = (Home::of("민지"), Home::of("하나"));
+    minji.answer(&["peers", "add", "하나", &hana.fingerprint()]);
+    let (there, missing) = (minji.file("notes.txt"), minji.file("missing.txt"));
+    fs::write(&there, "notes").unwrap();
+    for end in ["", ":quit\n"] {
+        for (path, code, says) in [(&there, 0, "notes.txt"), (&missing, 1, "missing.txt")] {
+            let mut prompt = minji.start(&[]);
+            prompt.types(&format!(":send {} --to 하나\n{end}", path.display()));
+            assert_eq!(prompt.closes_input().ends(), code, "{end:?} {}", prompt.output());
+            assert!(prompt.has_seen(says), "{end:?} {}", prompt.output());
+        }
+    }
+    let mut lists = minji.start(&[]);
+    lists.types(":files");
+    lists.sees("notes.txt");
+}

@@ -5,7 +5,7 @@ use crate::chat::notice::{Info, Warning};
 use crate::chat::redial::AfterLoss;
 use crate::limits;
 use crate::session::{CloseReason, OaepCloseReason};
-use crate::text::safe::SafeText;
+use crate::text::safe::{SafeText, safe_rows};
 use crate::wire::{ByeReason, Purpose, SUITE, VERSION, WireError};
 
 /// Beginning of every PEM, as far as the first bytes of a peer are kept.
@@ -46,23 +46,23 @@ pub(super) fn busy(target: &str, seconds: u64) -> String {
 impl Info {
     /// The sentence where nobody types the commands of the prompt.
     pub(crate) fn sentence_of_command(&self) -> String {
-        match self {
+        safe_rows(&match self {
             Self::Delivery(info) => info.describe(delivery::ON_COMMAND_LINE).1,
             Self::File(info) => info.sentence_of_command(),
             other => other.sentence(),
-        }
+        })
     }
 }
 
 impl Warning {
     /// The sentence where nobody types the commands of the prompt.
     pub(crate) fn sentence_of_command(&self) -> String {
-        match self {
+        safe_rows(&match self {
             Self::ConnectionLost { name, reason, error, then } => loss(name, reason, error.as_deref(), *then),
             Self::Delivery(warning) => warning.describe(delivery::ON_COMMAND_LINE).2,
             Self::File(warning) => warning.sentence_of_command(),
             other => other.sentence(),
-        }
+        })
     }
 }
 

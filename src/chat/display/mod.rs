@@ -21,7 +21,7 @@ use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::limits;
 use crate::text::duration::span;
-use crate::text::safe::SafeText;
+use crate::text::safe::{SafeText, safe_rows};
 pub(crate) use close_reason::{PEM_BEGINS, loss_cause, output_failure, version_and_suite};
 pub(crate) use delivery::{OWNER_SENDS, history_stays, left_waiting, none_seen, not_in_time, not_kept};
 pub(crate) use listener::{listener, listening};
@@ -35,9 +35,9 @@ pub(crate) use safety_card::SafetyCard;
 use trust::{impostor, not_saved, same_name};
 
 impl Info {
-    /// The sentence.
+    /// The sentence, in rows. A path or a reason of the system in it is made safe here.
     pub(crate) fn sentence(&self) -> String {
-        self.describe().1
+        safe_rows(&self.describe().1)
     }
 
     /// The class in recordings.
@@ -246,9 +246,9 @@ impl OaepInfo {
 }
 
 impl Warning {
-    /// The sentence.
+    /// The sentence, in rows. A path or a reason of the system in it is made safe here.
     pub(crate) fn sentence(&self) -> String {
-        self.describe().2
+        safe_rows(&self.describe().2)
     }
 
     /// The kind in JSON, by which programs tell warnings apart.

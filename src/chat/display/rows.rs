@@ -15,7 +15,7 @@ impl Notice {
             Self::Info(info) => marked('*', &info.sentence()),
             Self::Warning(warning) => marked('!', &warning.sentence()),
             Self::Counted(_) => Vec::new(),
-            Self::Answer(rows) => rows.clone(),
+            Self::Answer(rows) => safe_cells(rows),
             Self::Table(rows) => aligned(&table_of_people(rows)),
             Self::History { messages, earlier } => {
                 let before = (*earlier > 0).then(|| earlier_messages(*earlier));
@@ -54,11 +54,16 @@ impl Notice {
             Self::Info(info) => in_a_row("note", &info.sentence()),
             Self::Warning(warning) => in_a_row("problem", &warning.sentence()),
             Self::Counted(_) => Vec::new(),
-            Self::Answer(rows) => rows.clone(),
+            Self::Answer(rows) => safe_cells(rows),
             Self::Table(rows) => entries(&table_of_people(rows)),
             Self::History { messages, .. } => messages.iter().map(says).collect(),
         }
     }
+}
+
+/// Rows of an answer or cells of a table, which may name a path.
+fn safe_cells(cells: &[String]) -> Vec<String> {
+    cells.iter().map(|cell| SafeText::line(cell).to_string()).collect()
 }
 
 fn marked(mark: char, sentence: &str) -> Vec<String> {
@@ -109,7 +114,7 @@ pub(crate) fn table_of_people(table: &[Vec<String>]) -> Vec<Vec<String>> {
             let waiting = if waiting == "0" { "-" } else { waiting };
             [name, &state, trust, key, waiting, address].map(str::to_owned).to_vec()
         }
-        _ => row.clone(),
+        _ => safe_cells(row),
     };
     let head = head
         .iter()

@@ -5,6 +5,7 @@
 use super::close_reason::first_words;
 use crate::chat::notice::{Info, KeyStatus};
 use crate::chat::probes::ProbeKind;
+use crate::text::safe::safe_rows;
 
 impl Info {
     /// The sentence, and what says less in fewer cells, longest first.
@@ -26,6 +27,6 @@ impl Info {
             }
             _ => Vec::new(),
         };
-        std::iter::once(self.sentence()).chain(shorter).collect()
+        std::iter::once(self.sentence()).chain(shorter.iter().map(|form| safe_rows(form))).collect()
     }
 }

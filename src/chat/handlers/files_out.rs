@@ -51,7 +51,7 @@ impl Chat {
             let face = self.conversations.current_face();
             let path = self.conversations.face().path(path);
             let name = name.map(str::to_owned);
-            self.transfers.examine(number, known);
+            self.transfers.examine(number, face, known);
             self.effects.push(Effect::File(FileRequest::Examine { number, face, peer, path, name }));
         }
     }
@@ -64,6 +64,7 @@ impl Chat {
         path: &str,
         examined: Result<OfferedSource, String>,
     ) {
+        let goes_on = self.transfers.examined(number) == KnownFiles::GoneOnWith;
         let source = match examined {
             Ok(source) => source,
             Err(why) => {
@@ -80,7 +81,6 @@ impl Chat {
             self.effects.push(Effect::File(FileRequest::CloseSource { number }));
             return self.refuse_line(Warning::File(FileWarning::TakesNoFiles { name: to }));
         }
-        let goes_on = self.transfers.examined(number) == KnownFiles::GoneOnWith;
         let known = self.transfers.offered(peer, &source.path, source.identity, &offer.name);
         if let Some(known) = known.filter(|_| goes_on) {
             self.effects.push(Effect::File(FileRequest::CloseSource { number }));

@@ -210,6 +210,7 @@ impl Chat {
         };
         let stage = self.conversations.face_of(face).stage;
         self.is_accepting(face)
+            || self.transfers.is_examining(face)
             || stage != FaceStage::Over && self.said_waiting(face).next().is_some()
             || !matches!(stage, FaceStage::Leaving { .. } | FaceStage::Over)
                 && self.conversations.values().any(is_unkept)
@@ -221,7 +222,10 @@ impl Chat {
         let now = self.now.mono;
         let is_overdue =
             self.shutdown.is_some_and(|shutdown| shutdown.at_latest.is_some_and(|due| now >= due));
-        if self.is_committing() && !is_overdue {
+        let is_stream = self.conversations.face_of(FaceId::OWN).input == InputOrigin::Stream;
+        let ends_with_input = is_stream && self.shutdown.is_some_and(Shutdown::ends_with_input);
+        let is_examining = ends_with_input && self.transfers.is_examining(FaceId::OWN);
+        if is_examining || self.is_committing() && !is_overdue {
             return;
         }
         for conn in self.conversations.closable() {
@@ -243,6 +247,10 @@ impl Chat {
             }
             if self.lost_lines_of(FaceId::OWN) > 0 {
                 shutdown.set_taken_back();
+            }
+            // Also of what was looked at since the end began.
+            if ends_with_input && self.refused_lines_of(FaceId::OWN) > 0 {
+                shutdown.set_refused();
             }
             self.effects.push(Effect::Quit(shutdown.code));
         }

@@ -11,6 +11,7 @@ use crate::chat::transfers::{Decision, IncomingFile, Transfer, TransferSide};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
+use crate::limits::DECLINES_UNREAD;
 use crate::session::AnySession;
 use crate::text::byte_count::words as size;
 use crate::text::safe::SafeText;
@@ -104,8 +105,7 @@ impl Chat {
             _ => (!self.makes_room_for_offer(peer)).then_some(DeclineReason::Unwanted),
         };
         if let Some(reason) = refusal {
-            self.send_transfer(conn, TransferRecord::Decline { id, reason });
-            return self.note_idle(conn);
+            return self.decline_at_once(conn, id, reason);
         }
         let number = self.transfers.next_number();
         let name = FileName::of_peer(&offer.name);
@@ -119,6 +119,17 @@ impl Chat {
         self.transfers.insert(number, Transfer { peer, name, active: self.now.unix, conn: None, side });
         self.keep_transfer(number);
         self.take_by_rule(conn, number);
+    }
+
+    /// Declines an offer that nobody is shown. It ends nothing, however many there are; a peer that
+    /// does not take the answers gets no more of them.
+    fn decline_at_once(&mut self, conn: ConnId, id: TransferId, reason: DeclineReason) {
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        let unread = if conversation.session.is_drained() { 0 } else { conversation.declined };
+        conversation.declined = unread + 1;
+        if unread < DECLINES_UNREAD {
+            self.send_transfer(conn, TransferRecord::Decline { id, reason });
+        }
     }
 
     /// An offer is repeated on each connection: what became of it is said again.

@@ -14,7 +14,7 @@ use self::orders::{GivenOrder, Orders};
 use super::args::Context;
 use super::prompt_args::{PromptArgs, layout, open_terminal};
 use crate::app::broker::{self, Broker, Purpose};
-use crate::app::error::{AppError, code};
+use crate::app::error::{AppError, code, shown};
 use crate::app::host::NoticeSink as _;
 use crate::app::json::json_line;
 use crate::app::os::{eprint_line, output_failed, print, unix_ms};
@@ -65,7 +65,7 @@ impl AttachArgs {
 /// `rsachat attach`
 pub(crate) fn run(context: &Context<'_>, args: &AttachArgs) -> Result<u8, AppError> {
     let Ok(client) = OwnerClient::await_socket(&context.home, Net::new()?, Watch::AfterOrders)? else {
-        let what = format!("no rsachat is serving {}", context.home.path().display());
+        let what = format!("no rsachat is serving {}", shown(context.home.path()));
         return Err(AppError::new(code::MACHINE, what).hint(START));
     };
     let (prompt, process) = (args.prompt(), client.process);

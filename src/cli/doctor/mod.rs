@@ -15,7 +15,7 @@ use clap::{Args, ValueHint};
 use rustix::fs::{Access, access};
 
 use super::args::{self, GlobalArgs};
-use crate::app::error::{AppError, code, describe, hint_at_home};
+use crate::app::error::{AppError, code, describe, hint_at_home, shown};
 use crate::app::keyring::{self, StoredKey};
 use crate::app::os::{Bound, bind};
 use crate::app::output;
@@ -135,9 +135,9 @@ const CLOCK_LAST_S: i64 = 4_102_444_800;
 
 pub(crate) fn check_home(home: &Home) -> Finding {
     let path = home.path();
-    let shown = path.display();
+    let place = shown(path);
     if let Some(mode) = home.open_mode() {
-        let text = format!("{shown} is open to others ({mode:04o}), and has no key");
+        let text = format!("{place} is open to others ({mode:04o}), and has no key");
         return Finding::warning("home", text)
             .hint("the next rsachat that uses it makes it private (chmod 700)");
     }
@@ -148,17 +148,13 @@ pub(crate) fn check_home(home: &Home) -> Finding {
     let folder = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     if let Err(error) = access(folder, Access::WRITE_OK | Access::EXEC_OK) {
         let why = describe(&error.into());
-        return Finding::problem(
-            code::MACHINE,
-            "home",
-            format!("cannot write in {}: {why}", folder.display()),
-        )
-        .hint("name another folder with --home DIR");
+        return Finding::problem(code::MACHINE, "home", format!("cannot write in {}: {why}", shown(folder)))
+            .hint("name another folder with --home DIR");
     }
     if path.exists() {
-        Finding::ok("home", format!("{shown}, accessible only to you"))
+        Finding::ok("home", format!("{place}, accessible only to you"))
     } else {
-        Finding::ok("home", format!("{shown} does not exist yet; it is created with your first key"))
+        Finding::ok("home", format!("{place} does not exist yet; it is created with your first key"))
     }
 }
 
@@ -168,10 +164,10 @@ fn check_key(home: &Home, common: &GlobalArgs, own: &Result<Option<StoredKey>, A
     match own {
         Ok(Some(own)) => {
             let public = own.public();
-            let text = format!("{} bits, {}, in {}", public.bits(), public.fingerprint(), path.display());
+            let text = format!("{} bits, {}, in {}", public.bits(), public.fingerprint(), shown(path));
             Finding::ok("key", text)
         }
-        Ok(None) => Finding::warning("key", format!("none in {}", path.display())).hint(hint_at_home(
+        Ok(None) => Finding::warning("key", format!("none in {}", shown(path))).hint(hint_at_home(
             "the first :listen or :connect generates one, and so does rsachat key new",
             named,
         )),
@@ -229,7 +225,7 @@ pub(crate) fn check_clock(now: jiff::Timestamp) -> Finding {
 fn check_time_zone() -> Option<Finding> {
     let zone = std::env::var_os("TZ")?;
     jiff::tz::TimeZone::try_system().err()?;
-    let text = format!("TZ is {}, which is not a time zone: times are shown in UTC", zone.display());
+    let text = format!("TZ is {}, which is not a time zone: times are shown in UTC", shown(zone));
     Some(Finding::warning("zone", text).hint(
         "TZ=Asia/Seoul, for example (timedatectl list-timezones lists them); without TZ, that of this machine applies",
     ))

@@ -8,7 +8,7 @@ use super::args::{self, Context, ProtocolArgs};
 use super::attach::{ServedUse, attach};
 use super::prompt_args::{PromptArgs, layout, open_terminal};
 use crate::app::broker::{self, Broker, Purpose};
-use crate::app::error::{AppError, SIGPIPE, code, describe};
+use crate::app::error::{AppError, SIGPIPE, code, describe, shown};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::file_thread::reach_of;
 use crate::app::host::NoticeSink as _;
@@ -594,7 +594,7 @@ impl InputTaker for App<ServedSink<Screen>> {
 /// Opens the log once: that it cannot be kept is better reported now than lost with the session.
 fn prepare_log(file: &str) -> Result<(), AppError> {
     log::check_log(file).map_err(|error| {
-        let what = format!("cannot log to {file}: {}", describe(&error));
+        let what = format!("cannot log to {}: {}", shown(file), describe(&error));
         AppError::new(code::MACHINE, what).hint("name another file with --log FILE")
     })
 }

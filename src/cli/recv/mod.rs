@@ -27,7 +27,7 @@ use crate::limits;
 use crate::net::Net;
 use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
-use crate::store::book_file;
+use crate::store::{book_file, shown};
 use crate::wire::ByeReason;
 use deliver::{Deliverer, Destination};
 use exec::{CommandOutput, ExecCommand};
@@ -101,10 +101,8 @@ fn take(
         _ => None,
     };
     let Ok(mut client) = OwnerClient::await_socket(&context.home, Net::new()?, Watch::AfterOrders)? else {
-        let what = format!(
-            "no rsachat is serving {}, so there are no messages to take",
-            context.home.path().display()
-        );
+        let what =
+            format!("no rsachat is serving {}, so there are no messages to take", shown(context.home.path()));
         let hint = "give --listen ADDR or --connect NAME, or start rsachat serve";
         return Err(AppError::new(code::MACHINE, what).hint(hint));
     };

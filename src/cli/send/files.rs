@@ -226,14 +226,14 @@ struct FilesFrontend {
 impl Frontend<Served> for FilesFrontend {
     fn on_signal(&mut self, app: &mut App<Served>, signal: Signal) {
         let number = signal.number();
+        // What was just accepted is not taken back.
+        self.take_news(app);
         self.end_by(app, number.saturating_add(SIGNAL_CODE), ExitRequest::Signal(number));
     }
 
     fn poll_output(&mut self, app: &mut App<Served>) -> Option<u8> {
         app.send_receipts();
-        while let Some(news) = app.sink().own.next() {
-            self.take(app, &news);
-        }
+        self.take_news(app);
         None
     }
 
@@ -333,6 +333,12 @@ impl FilesFrontend {
         self.is_handed_over = true;
         let name = self.sending.name.clone();
         app.handle(Input::Command(Command::SendFiles { paths, to, name, known: KnownFiles::GoneOnWith }));
+    }
+
+    fn take_news(&mut self, app: &mut App<Served>) {
+        while let Some(news) = app.sink().own.next() {
+            self.take(app, &news);
+        }
     }
 
     /// Takes note of what is told of a transfer.

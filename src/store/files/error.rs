@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::limits::{FILE_BYTES, MANIFEST_DEPTH, MANIFEST_ENTRIES};
-use crate::store::{describe, quoted};
+use crate::store::{describe, quoted, shown};
 use crate::text::byte_count;
 use crate::transfer::OutOfOrder;
 use crate::wire::CancelReason;
@@ -15,7 +15,7 @@ use crate::wire::CancelReason;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// What is offered, or something in it, cannot be read.
-    #[error("cannot read {}: {}{}", .path.display(), describe(.source), advice(.source, .path))]
+    #[error("cannot read {}: {}{}", shown(.path), describe(.source), advice(.source, .path))]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// It is neither a file nor a folder.
-    #[error("{} is {kind}, not a file; for a stream there is rsachat pipe", .path.display())]
+    #[error("{} is {kind}, not a file; for a stream there is rsachat pipe", shown(.path))]
     Special {
         /// What the user named.
         path: PathBuf,
@@ -31,43 +31,43 @@ pub enum FileError {
         kind: &'static str,
     },
     /// It is the root of the file system.
-    #[error("{} has no name of its own; name a folder in it", .path.display())]
+    #[error("{} has no name of its own; name a folder in it", shown(.path))]
     Nameless {
         /// What the user named.
         path: PathBuf,
     },
     /// It says that it is empty, and has more in it than is held until it is sent.
-    #[error("{} has no size and does not end soon; for a stream there is rsachat pipe", .path.display())]
+    #[error("{} has no size and does not end soon; for a stream there is rsachat pipe", shown(.path))]
     Endless {
         /// What the user named.
         path: PathBuf,
     },
     /// It is larger than any file of a transfer.
-    #[error("{} has more than {}; send it in pieces", .path.display(), byte_count::words(FILE_BYTES))]
+    #[error("{} has more than {}; send it in pieces", shown(.path), byte_count::words(FILE_BYTES))]
     TooLarge {
         /// The file, or the one that it would be.
         path: PathBuf,
     },
     /// There are more files in it than a transfer has.
-    #[error("{} has too many files in it ({MANIFEST_ENTRIES} at most); send parts of it", .path.display())]
+    #[error("{} has too many files in it ({MANIFEST_ENTRIES} at most); send parts of it", shown(.path))]
     TooMany {
         /// The folder.
         path: PathBuf,
     },
     /// Folders are in each other more deeply than in any transfer.
-    #[error("{} is too deep in its folder ({MANIFEST_DEPTH} names at most); send it by itself", .path.display())]
+    #[error("{} is too deep in its folder ({MANIFEST_DEPTH} names at most); send it by itself", shown(.path))]
     TooDeep {
         /// The folder in it.
         path: PathBuf,
     },
     /// What is read is no longer what was offered.
-    #[error("{} changed since it was offered; offer it again", .path.display())]
+    #[error("{} changed since it was offered; offer it again", shown(.path))]
     SourceChanged {
         /// The file.
         path: PathBuf,
     },
     /// There is less room than it needs.
-    #[error("{} has {} free, and {} are needed; make room or name another folder", .path.display(), byte_count::words(*.free), byte_count::words(*.needed))]
+    #[error("{} has {} free, and {} are needed; make room or name another folder", shown(.path), byte_count::words(*.free), byte_count::words(*.needed))]
     NoRoom {
         /// The folder that it would be in.
         path: PathBuf,
@@ -77,13 +77,13 @@ pub enum FileError {
         free: u64,
     },
     /// The disk was filled before everything was there.
-    #[error("no room is left in {}; make room and accept it again", .path.display())]
+    #[error("no room is left in {}; make room and accept it again", shown(.path))]
     Full {
         /// The folder that it is in.
         path: PathBuf,
     },
     /// What is received cannot be written.
-    #[error("cannot write {}: {}{}", .path.display(), describe(.source), advice(.source, .path.parent().unwrap_or(.path)))]
+    #[error("cannot write {}: {}{}", shown(.path), describe(.source), advice(.source, .path.parent().unwrap_or(.path)))]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -91,28 +91,40 @@ pub enum FileError {
         source: io::Error,
     },
     /// The name that the user chose is taken.
-    #[error("{} exists, and nothing is overwritten; choose a new name or a folder", .path.display())]
+    #[error("{} exists, and nothing is overwritten; choose a new name or a folder", shown(.path))]
     Taken {
         /// The name.
         path: PathBuf,
     },
     /// The folder that the user chose is none.
-    #[error("there is no folder {}; make it, or choose another", .path.display())]
+    #[error("there is no folder {}; make it, or choose another", shown(.path))]
     NoFolder {
         /// The folder.
         path: PathBuf,
     },
     /// Something else has the name of the part, or what was received is no longer as it was.
-    #[error("{} is not as it was left; move it away and accept the file again", .path.display())]
+    #[error("{} is not as it was left; move it away and accept the file again", shown(.path))]
     InTheWay {
         /// The part.
+        path: PathBuf,
+    },
+    /// What had arrived of it was removed.
+    #[error("{} was removed or renamed; accept the file again", shown(.path))]
+    Removed {
+        /// The part.
+        path: PathBuf,
+    },
+    /// The file system has no names of this length: said before anything comes, not at the end.
+    #[error("{} has a name that is too long; choose a shorter one", shown(.path))]
+    LongName {
+        /// The file or folder.
         path: PathBuf,
     },
     /// The peer has broken a rule.
     #[error(transparent)]
     OutOfOrder(#[from] OutOfOrder),
     /// What arrived is not what was sent.
-    #[error("{} arrived damaged; ask for it again", .path.display())]
+    #[error("{} arrived damaged; ask for it again", shown(.path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -140,9 +152,12 @@ impl FileError {
     pub fn cancel_reason(&self) -> CancelReason {
         match self {
             Self::NoRoom { .. } | Self::Full { .. } | Self::TooLarge { .. } => CancelReason::NoRoom,
-            Self::Write { .. } | Self::Taken { .. } | Self::NoFolder { .. } | Self::InTheWay { .. } => {
-                CancelReason::CannotWrite
-            }
+            Self::Write { .. }
+            | Self::Taken { .. }
+            | Self::NoFolder { .. }
+            | Self::InTheWay { .. }
+            | Self::Removed { .. }
+            | Self::LongName { .. } => CancelReason::CannotWrite,
             Self::OutOfOrder(_) | Self::Damaged { .. } => CancelReason::Damaged,
             Self::Read { .. }
             | Self::Special { .. }

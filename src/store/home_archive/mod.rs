@@ -10,8 +10,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
 use super::book_file::BookError;
+use super::{StoreError, shown};
 use crate::crypto::SealedFileError;
 use crate::time::UnixMs;
 
@@ -29,23 +29,23 @@ pub(crate) enum ArchiveError {
     #[error(transparent)]
     Book(#[from] BookError),
     /// There is nothing that makes somebody.
-    #[error("there is no key in {}", .home.display())]
+    #[error("there is no key in {}", shown(.home))]
     NoKey { home: PathBuf },
     /// A file would be overwritten.
-    #[error("the file {} already exists; name another", .path.display())]
+    #[error("the file {} already exists; name another", shown(.path))]
     Present { path: PathBuf },
-    #[error("there is no file {}", .path.display())]
+    #[error("there is no file {}", shown(.path))]
     Absent { path: PathBuf },
     /// What is in the home would be overwritten.
-    #[error("there is already a key in {}", .home.display())]
+    #[error("there is already a key in {}", shown(.home))]
     KeyPresent { home: PathBuf },
-    #[error("{} is not empty: it contains {name}", .home.display())]
+    #[error("{} is not empty: it contains {name}", shown(.home))]
     NotEmpty { home: PathBuf, name: String },
-    #[error("{} {}", .path.display(), reason(*.why))]
+    #[error("{} {}", shown(.path), reason(*.why))]
     Sealed { path: PathBuf, why: SealedFileError },
-    #[error("{} is truncated: {present} of its {whole} bytes are there; use another copy of it", .path.display())]
+    #[error("{} is truncated: {present} of its {whole} bytes are there; use another copy of it", shown(.path))]
     Cut { path: PathBuf, present: u64, whole: u64 },
-    #[error("{} is damaged ({why}); use another copy of it", .path.display())]
+    #[error("{} is damaged ({why}); use another copy of it", shown(.path))]
     Damaged { path: PathBuf, why: String },
 }
 
