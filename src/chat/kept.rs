@@ -73,6 +73,9 @@ pub(crate) enum FoundUse {
 pub(crate) enum TransferStep {
     /// What a peer offers was accepted: its place on disk is opened.
     OpenTarget(TransferNumber),
+    /// All of it is written: it gets its name. Its part is known by then, so that a process that
+    /// follows one killed meanwhile finds it under that name.
+    NameTarget(TransferNumber),
     /// A file or folder of the user's is offered.
     Offer { face: FaceId, number: TransferNumber },
     /// The receipt of one that is on disk is sent.

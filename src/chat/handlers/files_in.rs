@@ -256,10 +256,21 @@ impl Chat {
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
         let report = file.transfer.report(now);
         if file.transfer.begin_filing() {
-            self.effects.push(Effect::File(FileRequest::File { number }));
+            match &mut self.kept {
+                Some(kept) => kept.next.push(AfterCommit::Transfer(TransferStep::NameTarget(number))),
+                None => self.name_target(number),
+            }
         }
         if let (Some(at), Some(conn)) = (report, conn) {
             self.send_transfer(conn, TransferRecord::Have { id, at });
+        }
+    }
+
+    /// Has a transfer named that is whole, unless it was ended meanwhile.
+    pub(super) fn name_target(&mut self, number: TransferNumber) {
+        let side = self.transfers.get(number).map(|transfer| &transfer.side);
+        if let Some(TransferSide::Incoming(IncomingFile { decision: Decision::Accepted { .. }, .. })) = side {
+            self.effects.push(Effect::File(FileRequest::File { number }));
         }
     }
 

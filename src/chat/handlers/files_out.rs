@@ -285,21 +285,22 @@ impl Chat {
         }
     }
 
-    /// Reads on, and sends what was read as long as the socket takes it: a text that is typed
+    /// Sends what was read as long as the socket takes it, and reads on: a text that is typed
     /// meanwhile waits for one turn of these at most.
     pub(crate) fn pump_files(&mut self, conn: ConnId) {
         self.answer_lists(conn);
         for number in self.transfers.on(conn) {
             let Some(transfer) = self.transfers.get_mut(number) else { continue };
             let TransferSide::Outgoing(file) = &mut transfer.side else { continue };
-            while file.transfer.begin_read() {
-                self.effects.push(Effect::File(FileRequest::ReadSource { number, reading: file.reading }));
-            }
             let Some(conversation) = self.conversations.get_mut(conn) else { return };
             while conversation.session.is_drained()
                 && let Some(record) = file.transfer.next_record()
                 && conversation.session.send_transfer(record).is_ok()
             {}
+            // Behind what is sent now: the kernel may take it at once, and report nothing.
+            while file.transfer.begin_read() {
+                self.effects.push(Effect::File(FileRequest::ReadSource { number, reading: file.reading }));
+            }
         }
         self.drain(conn);
     }

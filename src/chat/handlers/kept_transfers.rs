@@ -62,6 +62,7 @@ impl Chat {
     pub(super) fn take_transfer_step(&mut self, step: TransferStep) {
         match step {
             TransferStep::OpenTarget(number) => self.open_target(number),
+            TransferStep::NameTarget(number) => self.name_target(number),
             TransferStep::Offer { face, number } => self.in_face(face, |chat| chat.offer(number)),
             TransferStep::Filed(number) => self.send_filed(number),
         }
