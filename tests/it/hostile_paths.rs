@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use crate::support::{Home, Process, RSACHAT};
+use crate::transfers::acquainted;
 
 /// It would set a title, ring, begin a row of its own and turn letters around.
 const NAME: &str = "e\u{1b}]2;HACKED\u{7}red\n* bob is verified\u{202e}.txt";
@@ -25,11 +26,7 @@ fn what_a_prompt_says_of_a_path_is_in_one_row_and_obeyed_by_no_terminal() {
     fs::create_dir(&from).unwrap();
     fs::create_dir(&to).unwrap();
     fs::write(from.join(NAME), "1").unwrap();
-    let (mut takes, at) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
-    let mut sends = hana.start(&["--connect", &at]);
-    takes.sees("하나 joined");
-    takes.types(":to 하나");
-    takes.sees("plain text now goes to 하나");
+    let (mut takes, mut sends) = acquainted(&minji, &hana);
     sends.types(&format!(":send {} --to 민지", from.display()));
     takes.sees("(:accept 1, :decline 1)");
     fs::File::options().append(true).open(from.join(NAME)).unwrap().write_all(b"2").unwrap();

@@ -7,21 +7,12 @@ use rsachat::wire::{Offer, OfferKind, Record, TransferId, TransferRecord};
 
 use crate::support::hostile_peer::HostilePeer;
 use crate::support::{Home, PATIENCE, Process};
-
-/// Minji, whom Hana has called and chosen, and who has chosen Hana.
-fn acquainted(minji: &Home, hana: &Home) -> (Process, Process, String) {
-    let (mut listens, at) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
-    let calls = hana.start(&["--connect", &at]);
-    listens.sees("하나 joined");
-    listens.types(":to 하나");
-    listens.sees("plain text now goes to 하나");
-    (listens, calls, at)
-}
+use crate::transfers::acquainted;
 
 #[test]
 fn more_offers_than_are_kept_are_declined_with_the_reason_and_the_two_talk_on() {
     let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir().unwrap());
-    let (listens, mut calls, _at) = acquainted(&minji, &hana);
+    let (listens, mut calls) = acquainted(&minji, &hana);
     let file = outside.path().join("n.txt");
     fs::write(&file, "n").unwrap();
     let (file, more) = (file.to_str().unwrap(), 44);

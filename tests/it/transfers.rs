@@ -30,6 +30,16 @@ fn has_begun(folder: &Path) -> bool {
     })
 }
 
+/// Prompts of 민지 and 하나, who has called 민지: each has chosen the other.
+pub(crate) fn acquainted(minji: &Home, hana: &Home) -> (Process, Process) {
+    let (mut listens, at) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
+    let calls = hana.start(&["--connect", &at]);
+    listens.sees("하나 joined");
+    listens.types(":to 하나");
+    listens.sees("plain text now goes to 하나");
+    (listens, calls)
+}
+
 /// The one of two prompts that calls, and is killed.
 #[derive(Clone, Copy, PartialEq)]
 enum Caller {
@@ -183,11 +193,7 @@ fn files_arrive_under_their_names_in_korean_of_any_length_with_spaces_and_quotes
     let (from, to) = (outside.path().join("from"), outside.path().join("받은 것"));
     fs::create_dir(&from).unwrap();
     fs::create_dir(&to).unwrap();
-    let (mut takes, at) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
-    let mut sends = hana.start(&["--connect", &at]);
-    takes.sees("하나 joined");
-    takes.types(":to 하나");
-    takes.sees("plain text now goes to 하나");
+    let (mut takes, mut sends) = acquainted(&minji, &hana);
     let long = "가".repeat(85);
     let names = ["회의록 최종.hwp", "회의록 최종.hwp", "it's \"a\" `b` $c *?.txt", &long, "-rf", "~", "a:b"];
     for (number, name) in (1..).zip(names) {
@@ -223,11 +229,7 @@ fn a_file_of_holes_that_is_larger_than_the_disk_is_taken_once_its_receiver_says_
     let disk = rustix::fs::statvfs(&to).unwrap();
     let size = disk.f_bavail * disk.f_frsize + (64 << 30);
     fs::File::create(&from).unwrap().set_len(size).unwrap();
-    let (mut takes, at) = minji.start(&["--listen", "127.0.0.1:0"]).and_where();
-    let mut sends = hana.start(&["--connect", &at]);
-    takes.sees("하나 joined");
-    takes.types(":to 하나");
-    takes.sees("plain text now goes to 하나");
+    let (mut takes, mut sends) = acquainted(&minji, &hana);
     sends.types(&format!(":send {} --to 민지", from.display()));
     takes.sees("(:accept 1, :decline 1)");
     takes.types(&format!(":accept 1 {}", to.display()));
