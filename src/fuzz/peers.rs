@@ -1,4 +1,4 @@
-//! Peer book, list of those who called, names and addresses: what is written is read again.
+//! Peer book, those who called, names, addresses, invitations: what is written is read again.
 
 use std::net::IpAddr;
 
@@ -7,6 +7,7 @@ use crate::crypto::Fingerprint;
 use crate::limits::{MET_PEERS, NAME_CHARS};
 use crate::peers::address::{ListenAt, Target};
 use crate::peers::book::{Book, Change, ChangeOutcome, PeerEntry};
+use crate::peers::invitation::Invitation;
 use crate::peers::met::{MetChange, MetPeer, MetPeers};
 use crate::peers::name::Name;
 use crate::text::safe::SafeText;
@@ -128,7 +129,7 @@ fn met_changed(met: &mut MetPeers, fingerprint: Fingerprint, choices: &mut Choic
     assert_eq!(MetPeers::parse(&met.to_string()), *met);
 }
 
-/// Names and addresses: a text that is one is read again as it is shown.
+/// Names, addresses and invitations: a text that is one is read again as it is shown.
 fn named(choices: &mut Choices<'_>) {
     let (one, other) = (choices.piece(), choices.piece());
     let number = choices.number();
@@ -153,6 +154,9 @@ fn named(choices: &mut Choices<'_>) {
         }
         if let Ok(target) = text.parse::<Target>() {
             assert_eq!(target.to_string().parse().as_ref(), Ok(&target), "{text:?}");
+        }
+        if let Ok(invitation) = text.parse::<Invitation>() {
+            assert_eq!(invitation.to_string().parse().as_ref(), Ok(&invitation), "{text:?}");
         }
         if let Ok(at) = text.parse::<ListenAt>() {
             assert_eq!(at.to_string().parse().as_ref(), Ok(&at), "{text:?}");

@@ -1,7 +1,8 @@
-//! Peers: display names, addresses and the peer book.
+//! Peers: display names, addresses, invitations and the peer book.
 
 pub mod address;
 pub mod book;
+pub mod invitation;
 pub mod met;
 pub mod name;
 pub mod name_index;

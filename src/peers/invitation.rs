@@ -1,0 +1,406 @@
+//! Invitation as a URL (`docs/PROTOCOL.md`, section 11): where somebody can be called, with which
+//! key, and a token that its holder shows there. What is written is read again.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::address::{AddressError, Target};
+use super::name::{Name, NameError};
+use crate::crypto::{Fingerprint, FingerprintError};
+use crate::text::safe::SafeText;
+
+/// Scheme of the URL, with what separates it from the rest.
+pub const SCHEME: &str = "rsachat://";
+/// Most bytes of an invitation.
+pub const INVITATION_BYTES: usize = 1_024;
+/// Most addresses of an invitation.
+pub const INVITATION_ADDRESSES: usize = 8;
+/// Bytes of a token.
+pub const TOKEN_BYTES: usize = 16;
+/// Key of the parameter that holds the token.
+const TOKEN_KEY: &str = "i";
+
+/// Invitation of the holder of a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Invitation {
+    /// Name that the holder has given itself: a claim.
+    pub name: Option<Name>,
+    /// Where it can be called, at least one; to be tried in this order.
+    pub addresses: Vec<Target>,
+    /// What is shown there.
+    pub token: Token,
+    /// The only key that is accepted there.
+    pub key: Fingerprint,
+}
+
+/// Secret of an invitation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Token([u8; TOKEN_BYTES]);
+
+/// SHA-256 of a token, which is all that its maker keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenHash([u8; 32]);
+
+/// Fault of an invitation, with what to do about it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant is its sentence")]
+pub enum InvitationError {
+    #[error("an invitation has at most {INVITATION_BYTES} bytes; ask for a new one")]
+    Long,
+    #[error("an invitation begins with {SCHEME}; copy it whole")]
+    Scheme,
+    #[error("the invitation has no key at its end: # and SHA256: with 43 characters; copy it whole")]
+    NoKey,
+    #[error("the key at the end of the invitation is {0}; copy it whole")]
+    Key(FingerprintError),
+    #[error("the invitation has no /? behind its addresses; copy it whole")]
+    NoToken,
+    #[error("the invitation has no i= with 22 characters behind its addresses; copy it whole")]
+    Token,
+    #[error("the invitation has {0} twice; ask for a new one")]
+    Twice(SafeText),
+    #[error("the invitation has {0} behind its addresses, which means nothing; copy it whole")]
+    Parameter(SafeText),
+    #[error("the name in the invitation: {0}; ask for a new one")]
+    Name(NameError),
+    #[error("the invitation has more than {INVITATION_ADDRESSES} addresses; ask for a new one")]
+    Addresses,
+    #[error("an address in the invitation: {0}")]
+    Address(AddressError),
+    #[error("{0} in the invitation is an address of one machine only; ask for another")]
+    Zone(SafeText),
+}
+
+impl Token {
+    /// A token of these bytes, which are random.
+    #[must_use]
+    pub fn new(bytes: [u8; TOKEN_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; TOKEN_BYTES] {
+        &self.0
+    }
+
+    /// What is kept of it.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        TokenHash(Sha256::digest(self.0).into())
+    }
+}
+
+impl fmt::Debug for Token {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl FromStr for Token {
+    type Err = InvitationError;
+
+    fn from_str(text: &str) -> Result<Self, InvitationError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvitationError::Token)?;
+        bytes.try_into().map(Self).map_err(|_| InvitationError::Token)
+    }
+}
+
+impl PartialEq for TokenHash {
+    /// In a time that says nothing about either.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for TokenHash {}
+
+impl fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl FromStr for TokenHash {
+    type Err = InvitationError;
+
+    fn from_str(text: &str) -> Result<Self, InvitationError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvitationError::Token)?;
+        bytes.try_into().map(Self).map_err(|_| InvitationError::Token)
+    }
+}
+
+impl Invitation {
+    /// Whether a text is written as one, be it whole or not.
+    #[must_use]
+    pub fn is_meant_by(text: &str) -> bool {
+        text.get(..SCHEME.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(SCHEME))
+    }
+}
+
+impl fmt::Display for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SCHEME)?;
+        if let Some(name) = &self.name {
+            write!(f, "{}@", encoded(name.as_str()))?;
+        }
+        let addresses: Vec<_> = self.addresses.iter().map(Target::to_string).collect();
+        write!(f, "{}/?{TOKEN_KEY}={}#{}", addresses.join(","), self.token, self.key)
+    }
+}
+
+impl FromStr for Invitation {
+    type Err = InvitationError;
+
+    fn from_str(text: &str) -> Result<Self, InvitationError> {
+        if text.len() > INVITATION_BYTES {
+            return Err(InvitationError::Long);
+        }
+        let rest = text.get(SCHEME.len()..).filter(|_| Self::is_meant_by(text));
+        let (rest, key) =
+            rest.ok_or(InvitationError::Scheme)?.split_once('#').ok_or(InvitationError::NoKey)?;
+        let key = key.parse().map_err(InvitationError::Key)?;
+        let (authority, query) = rest.split_once("/?").ok_or(InvitationError::NoToken)?;
+        let token = token(query)?;
+        let (name, hosts) = match authority.split_once('@') {
+            Some((name, hosts)) => (Some(decoded(name)?), hosts),
+            None => (None, authority),
+        };
+        let addresses = hosts.split(',').map(address).collect::<Result<Vec<_>, _>>()?;
+        if addresses.len() > INVITATION_ADDRESSES {
+            return Err(InvitationError::Addresses);
+        }
+        Ok(Self { name, addresses, token, key })
+    }
+}
+
+fn address(text: &str) -> Result<Target, InvitationError> {
+    if text.contains('%') {
+        return Err(InvitationError::Zone(SafeText::line(text)));
+    }
+    text.parse().map_err(InvitationError::Address)
+}
+
+/// The token among the parameters. Those that a later version may add are left alone.
+fn token(query: &str) -> Result<Token, InvitationError> {
+    let (mut token, mut keys) = (None, Vec::new());
+    for parameter in query.split('&') {
+        let named = parameter.split_once('=').filter(|(key, value)| {
+            let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase());
+            is_key && value.bytes().all(is_plain)
+        });
+        let (key, value) = named.ok_or_else(|| InvitationError::Parameter(SafeText::line(parameter)))?;
+        if keys.contains(&key) {
+            return Err(InvitationError::Twice(SafeText::line(&format!("{key}="))));
+        }
+        keys.push(key);
+        if key == TOKEN_KEY {
+            token = Some(value.parse()?);
+        }
+    }
+    token.ok_or(InvitationError::Token)
+}
+
+/// Unreserved characters of RFC 3986, and those that stand in an address.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte)
+}
+
+/// A name in the form that every program takes for a part of a URL (RFC 3986, 2.1).
+fn encoded(name: &str) -> String {
+    let bytes = name.bytes().map(|byte| match byte {
+        b'-' | b'_' | b'~' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    bytes.collect()
+}
+
+fn decoded(text: &str) -> Result<Name, InvitationError> {
+    let fault = || InvitationError::Name(NameError::Character);
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, behind) = rest.split_first_chunk::<2>().ok_or_else(fault)?;
+        let digits = digits.map(|digit| char::from(digit).to_digit(16));
+        let [Some(high), Some(low)] = digits else { return Err(fault()) };
+        bytes.push(u8::try_from(high * 16 + low).map_err(|_| fault())?);
+        rest = behind;
+    }
+    let name = String::from_utf8(bytes).map_err(|_| fault())?;
+    Name::parse(&name).map_err(InvitationError::Name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: &str = "SHA256:34b0nd4U4xgajimNssmbTsKe5lHXNENQ7Z5XW/Qg2kY";
+    const TOKEN: &str = "AAECAwQFBgcICQoLDA0ODw";
+
+    fn check(text: &str, expected: &str) {
+        match text.parse::<Invitation>() {
+            Ok(invitation) => {
+                assert_eq!(invitation.to_string(), expected, "{text}");
+                assert_eq!(expected.parse(), Ok(invitation));
+            }
+            Err(error) => assert_eq!(error.to_string(), expected, "{text}"),
+        }
+    }
+
+    #[test]
+    fn every_form_of_an_invitation_is_read_and_written_in_one() {
+        for (text, expected) in [
+            ("h.example/?i=T#K", "h.example:8000/?i=T#K"),
+            (
+                "bob@H.example:9,[2001:db8::7],abc.onion./?i=T#K",
+                "bob@h.example:9,[2001:db8::7]:8000,abc.onion:8000/?i=T#K",
+            ),
+            ("홍길동@1.2.3.4:80/?i=T#K", "%ED%99%8D%EA%B8%B8%EB%8F%99@1.2.3.4:80/?i=T#K"),
+            ("%ED%99%8d@h:1/?i=T#K", "%ED%99%8D@h:1/?i=T#K"),
+            ("h:1/?r=relay.example:4222&i=T&later=#K", "h:1/?i=T#K"),
+        ] {
+            let whole = |text: &str| {
+                format!("{SCHEME}{text}")
+                    .replace("i=T", &format!("i={TOKEN}"))
+                    .replace("#K", &format!("#{KEY}"))
+            };
+            check(&whole(text), &whole(expected));
+        }
+        let upper = format!("RSACHAT://h:1/?i={TOKEN}#{KEY}");
+        assert_eq!(upper.parse::<Invitation>().unwrap().to_string(), upper.replace("RSACHAT", "rsachat"));
+    }
+
+    #[test]
+    fn a_damaged_invitation_is_refused_in_words_that_say_what_is_wrong() {
+        let whole = format!("{SCHEME}h:1/?i={TOKEN}#{KEY}");
+        for (text, expected) in [
+            ("http://h/".to_owned(), "an invitation begins with rsachat://; copy it whole"),
+            (
+                whole[..whole.len() - KEY.len() - 1].to_owned(),
+                "the invitation has no key at its end: # and SHA256: with 43 characters; copy it whole",
+            ),
+            (
+                whole[..whole.len() - 1].to_owned(),
+                "the key at the end of the invitation is not a complete fingerprint: it is SHA256: and 43 characters; copy it whole",
+            ),
+            (whole.replace("/?", "/"), "the invitation has no /? behind its addresses; copy it whole"),
+            (
+                whole.replace(TOKEN, &TOKEN[1..]),
+                "the invitation has no i= with 22 characters behind its addresses; copy it whole",
+            ),
+            // The last character has bits that stand for nothing.
+            (
+                whole.replace(TOKEN, "AAECAwQFBgcICQoLDA0ODz"),
+                "the invitation has no i= with 22 characters behind its addresses; copy it whole",
+            ),
+            (
+                whole.replace("i=", "j="),
+                "the invitation has no i= with 22 characters behind its addresses; copy it whole",
+            ),
+            (
+                whole.replace("?i=", &format!("?i={TOKEN}&i=")),
+                "the invitation has i= twice; ask for a new one",
+            ),
+            (
+                whole.replace('#', "&x#"),
+                "the invitation has x behind its addresses, which means nothing; copy it whole",
+            ),
+            (
+                whole.replace('#', "&x=;rm#"),
+                "the invitation has x=;rm behind its addresses, which means nothing; copy it whole",
+            ),
+            (
+                whole.replace("h:1", "1b@h:1"),
+                "the name in the invitation: a name begins with a letter; ask for a new one",
+            ),
+            (
+                whole.replace("h:1", "b%2@h:1"),
+                "the name in the invitation: a name has letters, digits, - and _ only; ask for a new one",
+            ),
+            (
+                whole.replace("h:1", "b%0a@h:1"),
+                "the name in the invitation: a name has letters, digits, - and _ only; ask for a new one",
+            ),
+            (
+                whole.replace("h:1", "h:0"),
+                "an address in the invitation: nobody answers on port 0, as in h:0; name the port that the other side printed",
+            ),
+            (
+                whole.replace("h:1", "[fe80::1%eth0]:1"),
+                "[fe80::1%eth0]:1 in the invitation is an address of one machine only; ask for another",
+            ),
+            (
+                whole.replace("h:1", "h:1,h:2,h:3,h:4,h:5,h:6,h:7,h:8,h:9"),
+                "the invitation has more than 8 addresses; ask for a new one",
+            ),
+            (
+                format!("{SCHEME}{}", "h".repeat(INVITATION_BYTES)),
+                "an invitation has at most 1024 bytes; ask for a new one",
+            ),
+        ] {
+            check(&text, expected);
+        }
+        let hosts = ["-oProxyCommand=x", "h;rm", "$(id)", "a b", "h\u{1b}[2J"];
+        for host in hosts {
+            let refused = whole.replace("h:1", host).parse::<Invitation>().unwrap_err().to_string();
+            assert!(refused.starts_with("an address in the invitation: "), "{refused}");
+            assert!(!refused.contains('\u{1b}'));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            claim in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..60)),
+            hosts in proptest::collection::vec(("[a-z0-9][a-z0-9.]{0,20}[a-z]", 1_u16..), 1..8),
+            ip in any::<[u16; 8]>(),
+            (token, key) in (any::<[u8; 16]>(), any::<[u8; 32]>()),
+        ) {
+            let mut addresses: Vec<Target> =
+                hosts.iter().filter_map(|(host, port)| format!("{host}:{port}").parse().ok()).collect();
+            addresses.truncate(INVITATION_ADDRESSES - 1);
+            addresses.push(std::net::SocketAddr::from((ip, 7)).into());
+            let name = claim.map(|claim| Name::claimed(&claim));
+            let (token, key) = (Token::new(token), Fingerprint::from_bytes(key));
+            let invitation = Invitation { name, addresses, token, key };
+            let written = invitation.to_string();
+            prop_assert!(written.is_ascii());
+            prop_assert_eq!(written.parse(), Ok(invitation));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "(rsachat://)?[ -~]{0,120}") {
+            if let Ok(invitation) = text.parse::<Invitation>() {
+                prop_assert_eq!(invitation.to_string().parse(), Ok(invitation));
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_shows_nowhere_but_in_its_invitation() {
+        let token: Token = TOKEN.parse().unwrap();
+        assert_eq!(token.to_string(), TOKEN);
+        assert!(!format!("{token:?}").contains(TOKEN));
+        assert_eq!(token.hash().to_string().parse(), Ok(token.hash()));
+        assert!(token.hash() != Token::new([0; 16]).hash());
+    }
+}
