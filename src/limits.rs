@@ -296,8 +296,8 @@ pub const FILE_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 pub const FILE_HAVE_BYTES: u64 = 1024 * 1024;
 /// Offers of files by one peer that are remembered.
 pub const OFFERS_EACH_PEER: usize = 256;
-/// Offers that are declined at once while the peer takes none of the answers; more get none.
-pub const DECLINES_UNREAD: usize = 1_024;
+/// Transfers that are refused at once while the peer takes none of the answers; more get none.
+pub const REFUSALS_UNREAD: usize = 1_024;
 /// Time for which an offer stands, in milliseconds: seven days.
 pub const FILE_OFFER_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// Parts of a manifest that are sent for one `List`.

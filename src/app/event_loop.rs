@@ -117,6 +117,7 @@ impl<S: NoticeSink> App<S> {
             self.host.sink.show(&Notice::Warning(warning), None);
         }
         self.local.end();
+        self.host.files.finish();
         self.host.finish_commits();
         code
     }

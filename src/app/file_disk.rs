@@ -19,6 +19,7 @@ use crate::store::files::{
     Destination, EntryList, FileError, Part, PartIdentity, Reopened, Source, SourceIdentity, SourceReader,
     Synced, remove_stale_parts,
 };
+use crate::text::shell;
 use crate::time::UnixMs;
 use crate::transfer::{BlockList, cost};
 use crate::wire::{ManifestEntry, Offer, Position, TransferId, TransferRecord};
@@ -150,13 +151,13 @@ impl FileDisk {
                 None
             }
             FileRequest::Discard { number, id, part: kept } => {
-                // What is left behind is found by its name, and its age.
-                let _ = match (self.targets.remove(&number).and_then(|target| target.part), kept) {
+                // What is left behind is removed at the next start.
+                let discarded = match (self.targets.remove(&number).and_then(|target| target.part), kept) {
                     (Some(part), _) => part.discard(),
                     (None, Some(kept)) => Part::discard_closed(&place_of(&kept), id, identity_of(&kept)),
                     (None, None) => Ok(()),
                 };
-                None
+                discarded.ok().map(|()| FileAnswer::Discarded { number })
             }
         }
     }
@@ -241,7 +242,7 @@ impl Places {
         match self {
             Self::Machine { .. } => os::named_path(named),
             Self::Below(folder) => {
-                let inside = named.strip_prefix("~/").unwrap_or(named).trim_start_matches('/');
+                let inside = shell::below_home(named).unwrap_or(named).trim_start_matches('/');
                 folder.join(inside)
             }
         }
@@ -332,9 +333,9 @@ impl SentSource {
 }
 
 impl Target {
-    /// Its first entries.
+    /// Its first entries, under the names that they get.
     fn page(&self) -> Vec<ManifestEntry> {
-        self.part.as_ref().map_or(&self.entries, Part::entries).page(0, MANIFEST_PART_BYTES)
+        self.part.as_ref().map_or(&self.entries, Part::entries).named_page(MANIFEST_PART_BYTES)
     }
 
     fn begin(&mut self, part: Part, row: PartRow) -> OpenedTarget {

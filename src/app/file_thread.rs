@@ -1,19 +1,21 @@
 //! Thread that reads and writes the files of transfers, in the order in which that is asked for.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use mio::Waker;
 
 use super::broker::{self, BrokerFiles};
 use super::file_disk::{FileDisk, Places};
-use super::job_thread::JobThread;
+use super::job_thread::{FINISH, JobThread};
 use super::os::named_path;
 use super::sandbox::Reach;
-use crate::chat::{FileAnswer, FileRequest};
+use crate::chat::{FileAnswer, FileRequest, TransferNumber};
 use crate::delivery::{Pairs, PartRow, TransferState};
 use crate::store::files::Destination;
 use crate::store::quoted;
@@ -33,6 +35,20 @@ pub(crate) struct FileWork {
     /// Folder for what is received, if the settings name one.
     inbox: Option<PathBuf>,
     thread: Option<JobThread<FileRequest, FileAnswer>>,
+    discards: Discards,
+}
+
+/// Transfers of which what has arrived is still to be removed: nothing that waits is written of
+/// them any more, and the program ends behind that.
+#[derive(Clone, Default)]
+struct Discards(Arc<Mutex<(BTreeSet<TransferNumber>, FileWorkPhase)>>);
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum FileWorkPhase {
+    #[default]
+    Runs,
+    /// Only what is to be removed is.
+    Ends,
 }
 
 /// Performer of what is asked of the disk.
@@ -50,18 +66,28 @@ enum Performer {
 impl FileWork {
     /// Work that puts what is received into a folder.
     pub(crate) fn new(inbox: Option<PathBuf>) -> Self {
-        Self { inbox, thread: None }
+        Self { inbox, ..Self::default() }
     }
 
     /// Hands a request over; its answer comes later.
     pub(crate) fn submit(&mut self, request: FileRequest, confined: Option<&Confined>, waker: Arc<Waker>) {
         if self.thread.is_none() {
             // Without a thread nothing is answered; a machine that has none left says so elsewhere.
-            self.thread = start(self.inbox.clone(), confined, waker).ok();
+            self.thread = start(self.inbox.clone(), confined, waker, self.discards.clone()).ok();
         }
+        self.discards.note(&request);
         if let Some(thread) = &self.thread {
             // One that has ended has panicked: the transfer stands still, and can be cancelled.
             let _ = thread.submit(request);
+        }
+    }
+
+    /// Ends the work. What has arrived of transfers that were ended is removed before.
+    pub(crate) fn finish(&mut self) {
+        if self.discards.end()
+            && let Some(thread) = self.thread.take()
+        {
+            thread.end(Instant::now() + FINISH);
         }
     }
 
@@ -75,6 +101,7 @@ fn start(
     inbox: Option<PathBuf>,
     confined: Option<&Confined>,
     waker: Arc<Waker>,
+    discards: Discards,
 ) -> io::Result<JobThread<FileRequest, FileAnswer>> {
     let at_broker = broker::of_process().map(|broker| broker.files(inbox.clone()));
     let mut performer = match (at_broker, confined) {
@@ -88,11 +115,49 @@ fn start(
     };
     JobThread::start("files", waker, move |jobs| {
         while let Some(request) = jobs.next() {
-            if !performer.perform(request).is_none_or(|answer| jobs.answer([answer])) {
+            if discards.make_needless(&request) {
+                continue;
+            }
+            let discarded =
+                if let FileRequest::Discard { number, .. } = request { Some(number) } else { None };
+            let answer = performer.perform(request);
+            discards.done(discarded);
+            if !answer.is_none_or(|answer| jobs.answer([answer])) {
                 return;
             }
         }
     })
+}
+
+impl Discards {
+    fn note(&self, request: &FileRequest) {
+        if let FileRequest::Discard { number, .. } = request {
+            self.lock().0.insert(*number);
+        }
+    }
+
+    fn make_needless(&self, request: &FileRequest) -> bool {
+        let (numbers, phase) = &*self.lock();
+        let is_over = request.target().is_some_and(|number| numbers.contains(&number));
+        is_over || (*phase == FileWorkPhase::Ends && !matches!(request, FileRequest::Discard { .. }))
+    }
+
+    fn done(&self, number: Option<TransferNumber>) {
+        if let Some(number) = number {
+            self.lock().0.remove(&number);
+        }
+    }
+
+    /// Lets nothing else begin. Returns whether anything is still to be removed.
+    fn end(&self) -> bool {
+        let (numbers, phase) = &mut *self.lock();
+        *phase = FileWorkPhase::Ends;
+        !numbers.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (BTreeSet<TransferNumber>, FileWorkPhase)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Performer {
@@ -155,7 +220,7 @@ pub(crate) fn reach_of(pairs: &Pairs, inbox: Option<&Path>) -> Reach {
     for row in pairs.values().flat_map(|pair| pair.transfers.values()) {
         match &row.state {
             TransferState::Outgoing { path, .. } => reach.sent.push(named_path(path)),
-            TransferState::Open { part: Some(part) } => {
+            TransferState::Open { part: Some(part) } | TransferState::Discarding { part, .. } => {
                 reach.received.extend(place_of(None, Some(part), None));
             }
             TransferState::Accepted { place, part, .. } => {

@@ -98,8 +98,8 @@ pub(crate) struct Conversation {
     pub(crate) closed_for: Option<ByeReason>,
     /// Listener that it called.
     pub(crate) listener: Option<ListenerId>,
-    /// Offers that were declined at once since the kernel has taken everything.
-    pub(crate) declined: usize,
+    /// Transfers that were refused since the kernel has taken everything.
+    pub(crate) refused: usize,
     closing: Option<OrderlyClose>,
     indexed: IndexedFacts,
 }
@@ -137,7 +137,7 @@ impl Conversation {
             redial: None,
             closed_for: None,
             listener: None,
-            declined: 0,
+            refused: 0,
             closing: None,
             indexed: IndexedFacts::default(),
         }

@@ -10,6 +10,7 @@ use super::types::{InputOrigin, PeerId};
 use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, FaceId};
 use crate::limits;
+use crate::text::shell::below_home;
 use crate::time::MonoMs;
 
 /// One front end.
@@ -75,7 +76,7 @@ impl Face {
     /// A path that its user has written.
     pub(crate) fn path(&self, written: String) -> String {
         match &self.folder {
-            Some(folder) if !written.starts_with('/') && !written.starts_with("~/") => {
+            Some(folder) if !written.starts_with('/') && below_home(&written).is_none() => {
                 format!("{folder}/{written}")
             }
             _ => written,

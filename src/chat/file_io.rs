@@ -50,11 +50,24 @@ pub enum FileRequest {
     File { number: TransferNumber },
     /// Close a target that has stopped: what has arrived stays.
     CloseTarget { number: TransferNumber },
-    /// Remove what was received of a transfer.
+    /// Remove what was received of a transfer: [`FileAnswer::Discarded`].
     Discard { number: TransferNumber, id: TransferId, part: Option<PartRow> },
 }
 
 impl FileRequest {
+    /// The transfer whose part it is about, but for what removes that.
+    #[must_use]
+    pub(crate) fn target(&self) -> Option<TransferNumber> {
+        match self {
+            Self::KeepManifest { number, .. }
+            | Self::OpenTarget { number, .. }
+            | Self::Write { number, .. }
+            | Self::File { number }
+            | Self::CloseTarget { number } => Some(*number),
+            _ => None,
+        }
+    }
+
     /// The answer where nobody can do what is asked, for this reason.
     #[must_use]
     pub(crate) fn refused(self, why: &str) -> Option<FileAnswer> {
@@ -124,6 +137,8 @@ pub enum FileAnswer {
         written: Result<Position, TargetError>,
         synced: Option<PartRow>,
     },
+    /// Nothing of a transfer is on disk any more.
+    Discarded { number: TransferNumber },
     /// The path at which a transfer is on disk.
     Filed { number: TransferNumber, filed: Result<String, TargetError> },
 }

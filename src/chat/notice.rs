@@ -286,6 +286,8 @@ pub enum FileInfo {
     // It is on our disk.
     Received { from: String, number: u32, path: String, bytes: u64 },
     Cancelled { with: String, number: u32, file: FileName },
+    // With a peer that is forgotten.
+    Dropped { with: String, offers: usize },
     // Nobody has accepted it for seven days.
     Expired { with: String, number: u32, file: FileName },
     NoTransfers,
@@ -514,6 +516,10 @@ pub enum FileWarning {
     // The place where a transfer was to go; the offer stands.
     NotAccepted { from: String, number: u32, file: FileName, why: String },
     NoSuchTransfer { number: u32 },
+    // What a command names is over.
+    Arrived { number: u32, path: String },
+    DeclinedBefore { number: u32 },
+    CancelledBefore { number: u32 },
     OwnOffer { number: u32 },
 }
 

@@ -100,6 +100,8 @@ pub(crate) enum Decision {
     Declined(DeclineReason),
     /// It was ended while it came.
     Ended(CancelReason),
+    /// The peer has ended it: it is forgotten once what has arrived of it is removed.
+    Dropped,
     /// It is on disk, under this name.
     Filed {
         path: String,
@@ -285,6 +287,7 @@ impl Transfer {
             TransferState::Accepted { place, room, part } => (Decision::Accepted { place, room }, part),
             TransferState::Declined(reason) => (Decision::Declined(reason), None),
             TransferState::Ended(reason) => (Decision::Ended(reason), None),
+            TransferState::Discarding { reason, part } => (Decision::Ended(reason), Some(part)),
             TransferState::Filed(path) => (Decision::Filed { path }, None),
         };
         let side = TransferSide::Incoming(IncomingFile { part, ..IncomingFile::new(offer, decision) });
@@ -299,14 +302,21 @@ impl Transfer {
                 identity: file.identity,
                 hashed: file.hashed.clone(),
             },
-            TransferSide::Incoming(file) => match &file.decision {
-                Decision::Open => TransferState::Open { part: file.part.clone() },
-                Decision::Accepted { place, room } => {
+            TransferSide::Incoming(file) => match (&file.decision, &file.part) {
+                (Decision::Ended(reason), Some(part)) => {
+                    TransferState::Discarding { reason: *reason, part: part.clone() }
+                }
+                (Decision::Dropped, Some(part)) => {
+                    TransferState::Discarding { reason: CancelReason::User, part: part.clone() }
+                }
+                (Decision::Open, _) => TransferState::Open { part: file.part.clone() },
+                (Decision::Accepted { place, room }, _) => {
                     TransferState::Accepted { place: place.clone(), room: *room, part: file.part.clone() }
                 }
-                Decision::Declined(reason) => TransferState::Declined(*reason),
-                Decision::Ended(reason) => TransferState::Ended(*reason),
-                Decision::Filed { path } => TransferState::Filed(path.clone()),
+                (Decision::Declined(reason), _) => TransferState::Declined(*reason),
+                (Decision::Ended(reason), None) => TransferState::Ended(*reason),
+                (Decision::Dropped, None) => TransferState::Ended(CancelReason::User),
+                (Decision::Filed { path }, _) => TransferState::Filed(path.clone()),
             },
         };
         TransferRow { active: self.active, offer: self.offer().clone(), state }

@@ -47,6 +47,13 @@ pub enum TransferState {
     Declined(DeclineReason),
     /// It was ended while it came.
     Ended(CancelReason),
+    /// It was, and what has arrived is still to be removed.
+    Discarding {
+        /// Why it was ended.
+        reason: CancelReason,
+        /// What has arrived.
+        part: PartRow,
+    },
     /// It is on disk, under this name.
     Filed(String),
 }

@@ -47,7 +47,8 @@ pub(crate) fn of_info(info: &FileInfo, message: String) -> OutputEvent {
         }
         FileInfo::Cancelled { with, number, file } => event(number, "cancelled", with).named(file),
         FileInfo::Expired { with, number, file } => event(number, "expired", with).named(file),
-        FileInfo::TakenLater { .. }
+        FileInfo::Dropped { .. }
+        | FileInfo::TakenLater { .. }
         | FileInfo::TakenAlready { .. }
         | FileInfo::ListedLater { .. }
         | FileInfo::NoTransfers => return OutputEvent::Notice { message },

@@ -32,6 +32,7 @@ use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::script::matcher::ShownRow;
 use crate::store::Home;
 use crate::text::safe::SafeText;
+use crate::text::shell::below_home;
 use crate::time::{Now, UnixMs};
 
 /// Real time within which everything in flight must arrive. Loopback takes microseconds; on a busy
@@ -231,7 +232,7 @@ impl Simulation {
     fn export(&self, actor: usize, export: &Export) -> Result<(), ExportError> {
         let ExportTarget::File(file) = &export.to else { return Err(ExportError::NoTerminal) };
         let failed = |why: String| ExportError::NotWritten { file: file.clone(), why };
-        let inside = Path::new(file.strip_prefix("~/").unwrap_or(file));
+        let inside = Path::new(below_home(file).unwrap_or(file));
         let inside = inside.strip_prefix("/").unwrap_or(inside);
         if inside.components().any(|part| part == Component::ParentDir) {
             return Err(failed("a script saves no file above the home of an actor".to_owned()));

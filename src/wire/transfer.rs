@@ -65,7 +65,7 @@ pub struct Position {
 /// Why an offer is declined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DeclineReason {
-    /// The user does not want it, or has as many offers of this peer as there may be.
+    /// The user does not want it.
     Unwanted,
     /// It is larger than the receiver takes.
     TooLarge,
@@ -77,6 +77,8 @@ pub enum DeclineReason {
     CannotWrite,
     /// The receiver takes offers only of peers that its user has chosen.
     NotChosen,
+    /// The receiver has as many offers of this peer as there may be.
+    TooMany,
     /// A reason of a later version.
     Other(u8),
 }
@@ -415,6 +417,7 @@ impl DeclineReason {
             Self::Expired => 3,
             Self::CannotWrite => 4,
             Self::NotChosen => 5,
+            Self::TooMany => 6,
             Self::Other(number) => number,
         }
     }
@@ -427,6 +430,7 @@ impl DeclineReason {
             3 => Self::Expired,
             4 => Self::CannotWrite,
             5 => Self::NotChosen,
+            6 => Self::TooMany,
             other => Self::Other(other),
         }
     }

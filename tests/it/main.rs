@@ -13,6 +13,7 @@ mod costs;
 mod crypto;
 mod doctor;
 mod editors;
+mod ended_offers;
 mod ends;
 mod events;
 mod file_commands;

@@ -306,6 +306,7 @@ const SEEN: &[(&str, &str)] = &[
     ("FileCancelled", r"\* cancelled movie.mkv with alice$"),
     ("FileCancelled", r"! alice cancelled draft.txt: it changed since it was offered, "),
     ("FileExpired", r"\* the offer of notes.txt has ended: nothing of it has moved for seven days "),
+    ("FileDropped", r"\* dropped 1 offer between you and bob$"),
     ("FileNoTransfers", r"\* no files are offered$"),
     ("FileListedLater", r"\* alice is away; what is in 3 is listed when you are both connected$"),
     ("FileNotOffered", r"! nothing.txt is not offered: "),
@@ -315,7 +316,10 @@ const SEEN: &[(&str, &str)] = &[
     ("FileDeclined", r"! bob declined movie.mkv$"),
     ("FileSourceFailed", r"! draft.txt was not sent: "),
     ("FileNotAccepted", r"! notes.txt from alice is not accepted yet: there is no folder "),
-    ("FileNoSuchTransfer", r"! no offer has the number 5; "),
+    ("FileNoSuchTransfer", r"! no offer has the number 99; "),
+    ("FileArrived", r"! 5 has arrived already: it is ~/mine.txt$"),
+    ("FileDeclinedBefore", r"! 3 was declined; "),
+    ("FileCancelledBefore", r"! 3 was cancelled; "),
     ("FileOwnOffer", r"! 7 is your own offer; "),
 ];
 /// Notices that no script can bring about, and why.

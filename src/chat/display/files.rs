@@ -44,6 +44,10 @@ impl FileInfo {
                 (AnyRows, format!("received {path} from {from} ({})", size(*bytes)))
             }
             Self::Cancelled { with, file, .. } => (AnyRows, format!("cancelled {file} with {with}")),
+            Self::Dropped { with, offers: 1 } => (AnyRows, format!("dropped 1 offer between you and {with}")),
+            Self::Dropped { with, offers } => {
+                (AnyRows, format!("dropped {offers} offers between you and {with}"))
+            }
             Self::Expired { with, file, .. } => (
                 AnyRows,
                 format!("the offer of {file} has ended: nothing of it has moved for seven days ({with})"),
@@ -105,6 +109,9 @@ impl FileWarning {
             Self::NotOffered { file, why } => {
                 (AnyRows, "file", format!("{} is not offered: {why}", SafeText::line(file)))
             }
+            Self::Skipped { file, skipped: 1 } => {
+                (AnyRows, "file", format!("1 link or special file in {file} is not sent"))
+            }
             Self::Skipped { file, skipped } => {
                 (AnyRows, "file", format!("{skipped} links and special files in {file} are not sent"))
             }
@@ -144,6 +151,16 @@ impl FileWarning {
             Self::NoSuchTransfer { number } => {
                 (AnyRows, "trouble", format!("no offer has the number {number}; :files lists them"))
             }
+            Self::Arrived { number, path } => {
+                let path = SafeText::line(path);
+                (AnyRows, "trouble", format!("{number} has arrived already: it is {path}"))
+            }
+            Self::DeclinedBefore { number } => {
+                (AnyRows, "trouble", format!("{number} was declined; ask for it to be offered again"))
+            }
+            Self::CancelledBefore { number } => {
+                (AnyRows, "trouble", format!("{number} was cancelled; ask for it to be offered again"))
+            }
             Self::OwnOffer { number } => {
                 (AnyRows, "trouble", format!("{number} is your own offer; :cancel {number} takes it back"))
             }
@@ -158,6 +175,9 @@ fn decline_reason(reason: DeclineReason) -> &'static str {
         DeclineReason::NoRoom => ": there is no room for it",
         DeclineReason::Expired => ": it is no longer known there",
         DeclineReason::CannotWrite => ": it cannot be written there",
+        DeclineReason::TooMany => {
+            ": too many of your offers wait there for an answer; offer it again when some have one"
+        }
         DeclineReason::NotChosen => {
             ": files are taken only from peers that were chosen there, with :to for example; offer it again then"
         }

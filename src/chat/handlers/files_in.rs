@@ -19,7 +19,7 @@ use crate::wire::{
 impl Chat {
     /// `:accept N [PATH] [--anyway]`
     pub(crate) fn accept_files(&mut self, number: TransferNumber, place: Option<String>, room: Room) {
-        let Some(number) = self.find_transfer(number) else { return };
+        let Some(number) = self.find_unblocked_transfer(number) else { return };
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let TransferSide::Incoming(file) = &mut transfer.side else {
             return self.refuse_line(Warning::File(FileWarning::OwnOffer { number }));
@@ -65,14 +65,13 @@ impl Chat {
         let TransferSide::Incoming(file) = &mut transfer.side else {
             return self.refuse_line(Warning::File(FileWarning::OwnOffer { number }));
         };
-        if let Decision::Accepted { .. } = file.decision {
+        if file.decision != Decision::Open || file.part.is_some() {
             return self.cancel_files(number);
         }
         let reason = DeclineReason::Unwanted;
         file.stop(Decision::Declined(reason));
-        let part = file.part.take();
         self.keep_transfer(number);
-        self.effects.push(Effect::File(FileRequest::Discard { number, id, part }));
+        self.effects.push(Effect::File(FileRequest::Discard { number, id, part: None }));
         if let Some(conn) = self.conn_for_files(peer) {
             self.send_transfer(conn, TransferRecord::Decline { id, reason });
         }

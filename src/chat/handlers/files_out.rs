@@ -11,13 +11,10 @@ use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
 use crate::delivery::Hashed;
 use crate::ids::ConnId;
-use crate::limits::{IDLE_RECORDS, MANIFEST_PARTS};
+use crate::limits::MANIFEST_PARTS;
 use crate::session::AnySession;
 use crate::transfer::FileName;
 use crate::wire::{CancelReason, Position, TransferId, TransferRecord};
-
-/// Transfers that go on before they are offered again on a connection: fewer than idle records.
-const ACCEPTED_AGAIN: usize = IDLE_RECORDS as usize / 2;
 
 impl Chat {
     /// `:send FILE|DIR… [--to NAME] [--as NAME]`
@@ -45,6 +42,10 @@ impl Chat {
             }
             None => return self.refuse_line(Warning::NobodyAddressed),
         };
+        if self.is_blocked(peer) {
+            let name = self.name_of_key(peer);
+            return self.refuse_line(Warning::AddresseeBlocked { name });
+        }
         self.keep_chosen(PeerId::Key(peer));
         for path in paths {
             let number = self.transfers.next_number();
@@ -139,7 +140,10 @@ impl Chat {
         for (number, transfer) in self.transfers.iter().filter(|(_, transfer)| transfer.peer == peer) {
             match &transfer.side {
                 TransferSide::Outgoing(file) => offers.push(file.transfer.offer().clone()),
-                TransferSide::Incoming(file) if matches!(file.decision, Decision::Accepted { .. }) => {
+                TransferSide::Incoming(file)
+                    if matches!(file.decision, Decision::Accepted { .. })
+                        && self.takes_offer(conn, transfer) =>
+                {
                     accepted.push(number);
                 }
                 TransferSide::Incoming(_) => {}
@@ -148,8 +152,7 @@ impl Chat {
         for offer in offers {
             self.send_transfer(conn, TransferRecord::Offer(offer));
         }
-        // Of more that are taken back the peer would bear no more at once; offers bring the others.
-        for number in accepted.into_iter().take(ACCEPTED_AGAIN) {
+        for number in accepted {
             self.go_on(conn, number);
         }
     }
@@ -168,8 +171,7 @@ impl Chat {
     pub(super) fn handle_list(&mut self, conn: ConnId, peer: Fingerprint, id: TransferId, first: u32) {
         let number = self.transfers.outgoing(peer, id);
         let Some(file) = number.and_then(|number| self.outgoing_file(number)) else {
-            self.send_transfer(conn, TransferRecord::Cancel { id, reason: CancelReason::User });
-            return self.note_idle(conn);
+            return self.refuse(conn, TransferRecord::Cancel { id, reason: CancelReason::User });
         };
         let before = file.listed.replace((conn, first));
         file.list = match file.list {
@@ -243,8 +245,7 @@ impl Chat {
 
     pub(super) fn handle_accept(&mut self, conn: ConnId, peer: Fingerprint, id: TransferId, at: Position) {
         let Some(number) = self.transfers.outgoing(peer, id) else {
-            self.send_transfer(conn, TransferRecord::Cancel { id, reason: CancelReason::User });
-            return self.note_idle(conn);
+            return self.refuse(conn, TransferRecord::Cancel { id, reason: CancelReason::User });
         };
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let TransferSide::Outgoing(file) = &mut transfer.side else { return };

@@ -26,6 +26,7 @@ impl Chat {
         for entry in before.peers().filter(is_foreign).filter(is_gone) {
             let name = self.names.of(PeerId::Key(entry.fingerprint)).unwrap_or(&entry.name).to_string();
             self.close_key(entry.fingerprint, ByeReason::Leaving);
+            self.end_transfers_with(&name, entry.fingerprint);
             self.effects.info(Info::Forgotten { name });
         }
         self.close_blocked();

@@ -222,7 +222,7 @@ impl Chat {
             self.effects.info(Info::Delivery(DeliveryInfo::HistoryStays { name, fingerprint: peer }));
         }
         let is_connected = self.conversations.with_peer(PeerId::Key(peer)).next().is_some();
-        self.end_transfers_with(peer);
+        self.end_transfers_with(name, peer);
         let Some(kept) = &mut self.kept else { return };
         kept.ledger.forget(peer);
         if !is_connected {

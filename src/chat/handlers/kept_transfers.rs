@@ -1,10 +1,13 @@
 //! Transfers that outlive the program: rows of the store, and what they become again.
 
+use std::collections::BTreeSet;
+
 use crate::chat::Chat;
 use crate::chat::file_io::{FileRequest, TransferNumber};
 use crate::chat::io::Effect;
 use crate::chat::kept::TransferStep;
 use crate::chat::notice::{FileInfo, Info, OfferedFiles};
+use crate::chat::taking::Verdict;
 use crate::chat::transfers::{Decision, Transfer, TransferSide};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Hashed, PartRow};
@@ -20,16 +23,16 @@ impl Chat {
         let Some(kept) = &self.kept else { return };
         let rows: Vec<_> =
             kept.ledger.transfers().map(|(peer, number, row)| (peer, number, row.clone())).collect();
+        let mut forgotten = BTreeSet::new();
         for (peer, before, row) in rows {
             let number = self.transfers.number_again(before);
             let transfer = Transfer::of_row(peer, row);
-            if let TransferSide::Outgoing(file) = &transfer.side {
-                let (id, path) = (file.transfer.offer().id, file.path.clone());
-                let (identity, hashed) = (file.identity, file.hashed.clone());
-                let request = FileRequest::ReopenSource { number, id, path, identity, hashed };
-                self.effects.push(Effect::File(request));
+            if !transfer.is_over() && self.is_of_nobody(&transfer) {
+                forgotten.insert(peer);
+                self.drop_leftover(&transfer);
+            } else {
+                self.go_on_with_restored(number, &transfer);
             }
-            self.tell_restored(number, &transfer);
             self.transfers.insert(number, transfer);
             if u64::from(number) != before {
                 self.keep_nothing_of(peer, before);
@@ -39,20 +42,52 @@ impl Chat {
         for number in earlier {
             self.keep_transfer(number);
         }
+        // By a process without the key of the store.
+        for peer in forgotten {
+            self.end_transfers_with(&self.name_of_key(peer), peer);
+        }
     }
 
-    /// An offer that nobody has answered is shown again. Of one that was accepted, a part may have
-    /// been made that was not noted.
-    fn tell_restored(&mut self, number: TransferNumber, transfer: &Transfer) {
-        let TransferSide::Incoming(file) = &transfer.side else { return };
+    /// Whether a transfer is with a peer that is forgotten: one of whom nothing is known here, and
+    /// of whom no rule takes anything.
+    fn is_of_nobody(&self, transfer: &Transfer) -> bool {
+        let peer = transfer.peer;
+        !self.has_chosen(peer)
+            && self.book.by_fingerprint(&peer).is_none()
+            && self.met.by_fingerprint(&peer).is_none()
+            && self.take_rules.verdict(&self.book, peer, transfer.offer()) == Verdict::None
+    }
+
+    /// Of a transfer that was accepted, a part may have been made that was not noted.
+    fn drop_leftover(&mut self, transfer: &Transfer) {
+        if let TransferSide::Incoming(file) = &transfer.side
+            && let (Decision::Accepted { place, .. }, None) = (&file.decision, &file.part)
+        {
+            let (id, place) = (transfer.offer().id, place.clone());
+            self.effects.push(Effect::File(FileRequest::DropLeftover { id, place }));
+        }
+    }
+
+    /// An offer that nobody has answered is shown again; what is left of one that is over goes.
+    fn go_on_with_restored(&mut self, number: TransferNumber, transfer: &Transfer) {
+        let id = transfer.offer().id;
+        let file = match &transfer.side {
+            TransferSide::Incoming(file) => file,
+            TransferSide::Outgoing(file) => {
+                let (path, identity, hashed) = (file.path.clone(), file.identity, file.hashed.clone());
+                let request = FileRequest::ReopenSource { number, id, path, identity, hashed };
+                return self.effects.push(Effect::File(request));
+            }
+        };
         match &file.decision {
             Decision::Open => {
                 let (from, what) = (self.name_of_key(transfer.peer), OfferedFiles::of(transfer.offer()));
                 self.effects.info(Info::File(FileInfo::Offers { from, number, what }));
             }
-            Decision::Accepted { place, .. } if file.part.is_none() => {
-                let (id, place) = (transfer.offer().id, place.clone());
-                self.effects.push(Effect::File(FileRequest::DropLeftover { id, place }));
+            Decision::Accepted { .. } => self.drop_leftover(transfer),
+            Decision::Ended(_) if file.part.is_some() => {
+                let part = file.part.clone();
+                self.effects.push(Effect::File(FileRequest::Discard { number, id, part }));
             }
             _ => {}
         }

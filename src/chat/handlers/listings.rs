@@ -228,6 +228,19 @@ fn limit_rows(capacity: usize) -> Vec<String> {
             "messages not received yet",
             format!("{} or {} KiB for each peer", limits::QUEUE_MESSAGES, limits::QUEUE_BYTES / 1024),
         ),
+        (
+            "offers of files by one peer",
+            format!(
+                "{} at once, each for {} days without progress",
+                limits::OFFERS_EACH_PEER,
+                limits::FILE_OFFER_MS / 86_400_000
+            ),
+        ),
+        (
+            "a folder that is sent",
+            format!("{} files, {} names deep", limits::MANIFEST_ENTRIES, limits::MANIFEST_DEPTH),
+        ),
+        ("a file ahead of its receiver", format!("{} MiB", limits::FILE_WINDOW_BYTES / 1024 / 1024)),
         ("silence before a ping", seconds(limits::PING_AFTER_MS)),
         ("silence before a peer is given up", seconds(limits::DEAD_AFTER_MS)),
         ("records under one key", limits::REKEY_RECORDS.to_string()),

@@ -11,7 +11,7 @@ use crate::chat::transfers::{Decision, IncomingFile, Transfer, TransferSide};
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
-use crate::limits::DECLINES_UNREAD;
+use crate::limits::REFUSALS_UNREAD;
 use crate::session::AnySession;
 use crate::text::byte_count::words as size;
 use crate::text::safe::SafeText;
@@ -64,6 +64,7 @@ impl Chat {
                 self.handle_target_written(number, cost, written);
             }
             FileAnswer::Filed { number, filed } => self.handle_target_filed(number, filed),
+            FileAnswer::Discarded { number } => self.handle_discarded(number),
         }
     }
 
@@ -92,20 +93,18 @@ impl Chat {
             return self.handle_offer_again(conn, number, &offer);
         }
         let verdict = self.take_rules.verdict(&self.book, peer, &offer);
-        let acquaintance = self.conversations.get(conn).map(Conversation::acquaintance);
-        let is_chosen = acquaintance == Some(Acquaintance::Chosen) || self.has_chosen(peer);
         let refusal = match verdict {
             Verdict::None if self.take_rules.others == OtherOffers::Refuse => Some(DeclineReason::Unwanted),
-            Verdict::None if !is_chosen => Some(DeclineReason::NotChosen),
+            Verdict::None if !self.may_offer(conn, peer) => Some(DeclineReason::NotChosen),
             Verdict::TooLarge(most) if self.take_rules.others == OtherOffers::Refuse => {
                 let (from, what) = (self.name_of_key(peer), OfferedFiles::of(&offer));
                 self.effects.warn(Warning::File(FileWarning::TooLarge { from, what, most }));
                 Some(DeclineReason::TooLarge)
             }
-            _ => (!self.makes_room_for_offer(peer)).then_some(DeclineReason::Unwanted),
+            _ => (!self.makes_room_for_offer(peer)).then_some(DeclineReason::TooMany),
         };
         if let Some(reason) = refusal {
-            return self.decline_at_once(conn, id, reason);
+            return self.refuse(conn, TransferRecord::Decline { id, reason });
         }
         let number = self.transfers.next_number();
         let name = FileName::of_peer(&offer.name);
@@ -121,19 +120,37 @@ impl Chat {
         self.take_by_rule(conn, number);
     }
 
-    /// Declines an offer that nobody is shown. It ends nothing, however many there are; a peer that
-    /// does not take the answers gets no more of them.
-    fn decline_at_once(&mut self, conn: ConnId, id: TransferId, reason: DeclineReason) {
+    /// Whether the user has chosen the peer of a connection, so that it may offer files.
+    fn may_offer(&self, conn: ConnId, peer: Fingerprint) -> bool {
+        let acquaintance = self.conversations.get(conn).map(Conversation::acquaintance);
+        acquaintance == Some(Acquaintance::Chosen) || self.has_chosen(peer)
+    }
+
+    /// Whether an offer of the peer of a connection is still one that may be accepted.
+    pub(super) fn takes_offer(&self, conn: ConnId, transfer: &Transfer) -> bool {
+        let verdict = self.take_rules.verdict(&self.book, transfer.peer, transfer.offer());
+        verdict != Verdict::None || self.may_offer(conn, transfer.peer)
+    }
+
+    /// Ends a transfer that is not known here or not shown to anybody. It ends no conversation,
+    /// however many there are; a peer that does not take the answers gets no more of them.
+    pub(super) fn refuse(&mut self, conn: ConnId, answer: TransferRecord) {
         let Some(conversation) = self.conversations.get_mut(conn) else { return };
-        let unread = if conversation.session.is_drained() { 0 } else { conversation.declined };
-        conversation.declined = unread + 1;
-        if unread < DECLINES_UNREAD {
-            self.send_transfer(conn, TransferRecord::Decline { id, reason });
+        let unread = if conversation.session.is_drained() { 0 } else { conversation.refused };
+        conversation.refused = unread + 1;
+        if unread < REFUSALS_UNREAD {
+            self.send_transfer(conn, answer);
         }
     }
 
     /// An offer is repeated on each connection: what became of it is said again.
     fn handle_offer_again(&mut self, conn: ConnId, number: TransferNumber, offer: &Offer) {
+        let Some(transfer) = self.transfers.get(number) else { return };
+        if !transfer.is_over() && !self.takes_offer(conn, transfer) {
+            self.drop_transfer(number, None);
+            let (id, reason) = (offer.id, DeclineReason::NotChosen);
+            return self.refuse(conn, TransferRecord::Decline { id, reason });
+        }
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let TransferSide::Incoming(file) = &mut transfer.side else { return };
         if file.transfer.offer() != offer {
@@ -149,6 +166,9 @@ impl Chat {
             Decision::Accepted { .. } => self.go_on(conn, number),
             Decision::Declined(reason) => self.send_transfer(conn, TransferRecord::Decline { id, reason }),
             Decision::Ended(reason) => self.send_transfer(conn, TransferRecord::Cancel { id, reason }),
+            Decision::Dropped => {
+                self.send_transfer(conn, TransferRecord::Cancel { id, reason: CancelReason::User });
+            }
             Decision::Filed { .. } => self.send_transfer(conn, TransferRecord::Filed(id)),
         }
         if is_said {
@@ -220,16 +240,16 @@ impl Chat {
         let request = match (&mut transfer.side, reason) {
             (TransferSide::Outgoing(_), _) => FileRequest::CloseSource { number },
             (TransferSide::Incoming(file), reason) => {
-                if let Some(reason) = reason {
-                    file.stop(Decision::Ended(reason));
-                }
-                FileRequest::Discard { number, id, part: file.part.take() }
+                file.stop(reason.map_or(Decision::Dropped, Decision::Ended));
+                FileRequest::Discard { number, id, part: file.part.clone() }
             }
         };
-        if reason.is_none() || matches!(request, FileRequest::CloseSource { .. }) {
-            self.forget_transfer(number);
-        } else {
+        // What is to be removed is remembered until it is: the program may be killed before.
+        let is_removed = matches!(&request, FileRequest::Discard { part: Some(_), .. });
+        if is_removed || (reason.is_some() && matches!(request, FileRequest::Discard { .. })) {
             self.keep_transfer(number);
+        } else {
+            self.forget_transfer(number);
         }
         self.effects.push(Effect::File(request));
         if let (Some(reason), Some(conn)) = (reason, self.conn_for_files(peer)) {
@@ -237,11 +257,29 @@ impl Chat {
         }
     }
 
+    /// Takes note that nothing of a transfer that is over is on disk any more.
+    fn handle_discarded(&mut self, number: TransferNumber) {
+        let Some(transfer) = self.transfers.get_mut(number) else { return };
+        let TransferSide::Incoming(file) = &mut transfer.side else { return };
+        file.part = None;
+        if file.decision == Decision::Dropped {
+            self.forget_transfer(number);
+        } else {
+            self.keep_transfer(number);
+        }
+    }
+
     /// Ends every transfer with a peer that is forgotten; what has arrived of them is removed.
-    pub(super) fn end_transfers_with(&mut self, peer: Fingerprint) {
+    pub(super) fn end_transfers_with(&mut self, with: &str, peer: Fingerprint) {
         let with_peer = self.transfers.iter().filter(|(_, transfer)| transfer.peer == peer);
-        for number in with_peer.map(|(number, _)| number).collect::<Vec<_>>() {
+        let with_peer: Vec<_> = with_peer.map(|(number, transfer)| (number, transfer.is_over())).collect();
+        let offers = with_peer.iter().filter(|(_, is_over)| !is_over).count();
+        for (number, _) in with_peer {
             self.drop_transfer(number, None);
+            self.forget_transfer(number);
+        }
+        if offers > 0 {
+            self.effects.info(Info::File(FileInfo::Dropped { with: with.to_owned(), offers }));
         }
     }
 
@@ -261,18 +299,40 @@ impl Chat {
     /// The transfer that a user names.
     pub(super) fn find_transfer(&mut self, number: TransferNumber) -> Option<TransferNumber> {
         self.end_expired_offers();
-        let is_open = self.transfers.get(number).is_some_and(|transfer| !transfer.is_over());
-        if !is_open {
-            self.refuse_line(Warning::File(FileWarning::NoSuchTransfer { number }));
+        let over = match self.transfers.get(number).map(|transfer| &transfer.side) {
+            None => FileWarning::NoSuchTransfer { number },
+            Some(TransferSide::Incoming(file)) => match &file.decision {
+                Decision::Open | Decision::Accepted { .. } => return Some(number),
+                Decision::Filed { path } => FileWarning::Arrived { number, path: path.clone() },
+                Decision::Declined(_) => FileWarning::DeclinedBefore { number },
+                Decision::Ended(_) | Decision::Dropped => FileWarning::CancelledBefore { number },
+            },
+            Some(TransferSide::Outgoing(_)) => return Some(number),
+        };
+        self.refuse_line(Warning::File(over));
+        None
+    }
+
+    /// The transfer that a user names, unless its peer is blocked.
+    pub(super) fn find_unblocked_transfer(&mut self, number: TransferNumber) -> Option<TransferNumber> {
+        let number = self.find_transfer(number)?;
+        let peer = self.transfers.get(number)?.peer;
+        if self.is_blocked(peer) {
+            let name = self.name_of_key(peer);
+            self.refuse_line(Warning::StillBlocked { name });
+            return None;
         }
-        is_open.then_some(number)
+        Some(number)
     }
 
     /// `:cancel N`
     pub(crate) fn cancel_files(&mut self, number: TransferNumber) {
         let Some(number) = self.find_transfer(number) else { return };
         let Some(transfer) = self.transfers.get(number) else { return };
-        if let TransferSide::Incoming(IncomingFile { decision: Decision::Open, .. }) = transfer.side {
+        // One that has stopped had begun: the peer is told that it is cancelled.
+        if let TransferSide::Incoming(IncomingFile { decision: Decision::Open, part: None, .. }) =
+            transfer.side
+        {
             return self.decline_files(number);
         }
         let (with, file) = (self.name_of_key(transfer.peer), transfer.name.clone());
@@ -293,6 +353,8 @@ impl Chat {
                 TransferSide::Outgoing(_) => "to",
                 TransferSide::Incoming(_) => "from",
             };
+            let is_held = !transfer.is_over() && self.is_blocked(transfer.peer);
+            let state = if is_held { format!("{state}, blocked") } else { state };
             let with = format!("{arrow} {}", self.name_of_key(transfer.peer));
             let what = SafeText::line(transfer.name.as_str()).to_string();
             rows.push(vec![number.to_string(), with, what, size(transfer.offer().total), state]);
@@ -307,7 +369,7 @@ impl Chat {
 impl Chat {
     /// `:files N`
     pub(crate) fn list_files(&mut self, number: TransferNumber) {
-        let Some(number) = self.find_transfer(number) else { return };
+        let Some(number) = self.find_unblocked_transfer(number) else { return };
         let face = self.conversations.current_face();
         let Some(transfer) = self.transfers.get_mut(number) else { return };
         let (peer, offer) = (transfer.peer, transfer.offer().clone());
@@ -367,7 +429,7 @@ fn incoming_state(file: &IncomingFile) -> String {
         (Decision::Accepted { .. }, None) => "accepted".to_owned(),
         (Decision::Accepted { .. }, Some(at)) => share(file.transfer.offer(), at.entry, at.offset),
         (Decision::Declined(_), _) => "declined".to_owned(),
-        (Decision::Ended(_), _) => "cancelled".to_owned(),
+        (Decision::Ended(_) | Decision::Dropped, _) => "cancelled".to_owned(),
         (Decision::Filed { path }, _) => format!("is {path}"),
     }
 }

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use super::entries::{Entry, EntryList};
 use crate::limits::MANIFEST_ENTRIES;
 use crate::transfer::{FileName, OutOfOrder, RelativePath};
-use crate::wire::OfferKind;
+use crate::wire::{ManifestEntry, OfferKind};
 
 /// Entries with their paths, all of which were checked.
 #[derive(Debug)]
@@ -104,6 +104,23 @@ impl Layout {
             bytes.extend_from_slice(name);
         }
         self.state.hash_one(&bytes)
+    }
+}
+
+impl EntryList {
+    /// The first entries under the names that they get: as many as take so many bytes in a
+    /// manifest.
+    #[must_use]
+    pub fn named_page(&self, bytes: usize) -> Vec<ManifestEntry> {
+        let mut page = self.page(0, bytes);
+        if let Ok(layout) = Layout::new(self.clone()) {
+            for (number, entry) in (0..).zip(&mut page) {
+                let names = layout.path(number).unwrap_or_default();
+                let names: Vec<_> = names.iter().map(FileName::as_str).collect();
+                entry.path = names.join("/").into_bytes();
+            }
+        }
+        page
     }
 }
 

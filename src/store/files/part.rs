@@ -20,7 +20,7 @@ use super::extent::hash_up_to;
 use super::layout::Layout;
 use super::leftovers::{part_name, remove_part, sweep};
 use super::naming::{FinalName, name_part};
-use super::tree::{Missing, Tree, open_beneath, open_folder};
+use super::tree::{Missing, Tree, look, open_beneath, open_folder};
 use crate::delivery::Room;
 use crate::limits::FILE_BYTES;
 use crate::transfer::{BlockHasher, BlockList, FileName, OutOfOrder, cost};
@@ -193,12 +193,16 @@ impl Part {
     }
 
     fn unopened(destination: &Destination, offer: &Offer, entries: EntryList) -> Result<Self, FileError> {
+        let (folder, name) = (destination.open()?, destination.final_name(&offer.name));
+        if look(&folder, &name.0).is_err_and(|error| error == Errno::NAMETOOLONG) {
+            return Err(FileError::LongName { path: destination.folder().join(OsStr::from_bytes(&name.0)) });
+        }
         Ok(Self {
             id: offer.id,
             kind: offer.kind,
-            folder: destination.open()?,
+            folder,
             folder_path: destination.folder().to_owned(),
-            name: destination.final_name(&offer.name),
+            name,
             layout: layout(offer, entries)?,
             tree: None,
             identity: PartIdentity { inode: 0, made_ns: 0 },
@@ -511,7 +515,11 @@ impl Part {
 
     /// An error of the system, for the user: of the name that is to be.
     fn error(&self, error: impl Into<io::Error>) -> FileError {
-        FileError::write(&self.folder_path, &self.final_path())(error.into())
+        let error = error.into();
+        if error.kind() == io::ErrorKind::NotFound {
+            return FileError::Removed { path: self.path() };
+        }
+        FileError::write(&self.folder_path, &self.final_path())(error)
     }
 
     /// Bytes of one file.

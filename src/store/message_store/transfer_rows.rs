@@ -11,6 +11,7 @@ const ACCEPTED: u8 = 2;
 const DECLINED: u8 = 3;
 const ENDED: u8 = 4;
 const FILED: u8 = 5;
+const DISCARDING: u8 = 7;
 const ACCEPTED_ANYWAY: u8 = 6;
 
 /// Bytes of a hash.
@@ -25,6 +26,7 @@ impl Value for TransferRow {
                 6 + place.as_ref().map_or(0, String::len) + part_bytes(part.as_ref())
             }
             TransferState::Filed(path) => 4 + path.len(),
+            TransferState::Discarding { part, .. } => 1 + part_bytes(Some(part)),
             TransferState::Declined(_) | TransferState::Ended(_) => 1,
         };
         8 + 4 + 37 + self.offer.name.len() + 1 + state
@@ -54,6 +56,10 @@ impl Value for TransferRow {
             }
             TransferState::Declined(reason) => to.extend_from_slice(&[DECLINED, reason.number()]),
             TransferState::Ended(reason) => to.extend_from_slice(&[ENDED, reason.number()]),
+            TransferState::Discarding { reason, part } => {
+                to.extend_from_slice(&[DISCARDING, reason.number()]);
+                put_part(to, Some(part));
+            }
             TransferState::Filed(path) => {
                 to.push(FILED);
                 put(to, path.as_bytes());
@@ -77,6 +83,10 @@ impl Value for TransferRow {
             DECLINED => TransferState::Declined(DeclineReason::from_number(from.byte()?)),
             ENDED => TransferState::Ended(CancelReason::from_number(from.byte()?)),
             FILED => TransferState::Filed(text(from)?),
+            DISCARDING => {
+                let reason = CancelReason::from_number(from.byte()?);
+                TransferState::Discarding { reason, part: optional(from, part)?? }
+            }
             _ => return None,
         };
         Some(Self { active, offer, state })
