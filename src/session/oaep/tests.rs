@@ -204,6 +204,7 @@ fn texts_of_every_length_arrive_whole_at_keys_of_every_size() {
     let (_, mut dialler) = established();
     let long = "x".repeat(limits::MESSAGE_BYTES + 1);
     assert_eq!(dialler.send(&long), Err(SendError::TooLong { bytes: long.len() }));
+    assert_eq!(dialler.send(&long[1..]), Ok(1));
 }
 
 #[test]
@@ -299,6 +300,10 @@ fn a_cut_is_no_exit() {
     dialler.send("?").unwrap();
     dialler.ends();
     assert_eq!(dialler.closed, Some(CloseReason::Oaep(OaepCloseReason::NoReply)));
+    let (_, mut dialler) = established();
+    dialler.handle_bytes(&block(&BOB, b"!", 1));
+    dialler.ends();
+    assert_eq!(dialler.closed, Some(CloseReason::ConnectionLost { mid_record: false }));
 }
 
 #[test]
@@ -377,6 +382,7 @@ fn every_wait_has_an_end() {
     }
 
     let mut listener = Side::listener(&ALICE);
+    assert_eq!(listener.session.poll_timeout(), Some(MonoMs(limits::OAEP_SILENT_MS)));
     listener.after(limits::OAEP_SILENT_MS);
     assert_eq!(listener.closed, Some(CloseReason::Oaep(OaepCloseReason::NoData)));
     let (mut listener, _) = established();
@@ -439,13 +445,13 @@ fn a_server_that_answers_to_itself_gets_one_block_at_a_time() {
         client.handle_bytes(&answer[..255]);
         assert!(client.sent.is_empty());
         client.handle_bytes(&answer[255..]);
+        assert_eq!(client.events.iter().filter(|event| **event == OaepEvent::Answered).count(), 1);
     }
     assert_eq!(client.takes_opened(), b"three");
-    let answered = client.events.iter().filter(|event| **event == OaepEvent::Answered).count();
-    assert_eq!(answered, 1);
     // `exit` needs no answer before it, but must not arrive together with the block before it.
     client.send("exit").unwrap();
     assert!(client.sent.is_empty());
+    assert_eq!(client.session.poll_timeout(), Some(client.now + limits::OAEP_EXIT_GAP_MS));
     client.after(limits::OAEP_EXIT_GAP_MS);
     assert_eq!(client.takes_opened(), b"exit");
     assert_eq!(client.closed, Some(CloseReason::LocalClose));

@@ -473,3 +473,16 @@ fn what_repeats_itself_is_idle_unless_our_own_resume_has_asked_for_it() {
     other.acks(pair(0, 100));
     assert!(!other.session.awaits_ack());
 }
+
+#[test]
+fn what_comes_once_more_and_was_shown_is_waited_for_by_nobody() {
+    let (mut one, mut other) = resumed();
+    one.numbered(1, "x");
+    pass(&mut one, &mut other, WHOLE);
+    assert!(other.session.awaits_ack());
+    other.acks(pair(0, 1));
+    assert!(!other.session.awaits_ack());
+    one.numbered(1, "x");
+    pass(&mut one, &mut other, WHOLE);
+    assert!(!other.session.awaits_ack());
+}

@@ -29,7 +29,7 @@ fn a_refused_key_gets_nothing_sealed_to_it() {
 }
 
 /// Both sides before record 5, which is the last thing that the initiator has sent.
-fn before_record_5() -> (Side, Side) {
+pub(super) fn before_record_5() -> (Side, Side) {
     let (mut one, mut other) = (Side::new(Role::Initiator, 0), Side::new(Role::Responder, 1));
     for _ in 0..2 {
         pass(&mut one, &mut other, usize::MAX);

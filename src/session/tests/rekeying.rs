@@ -48,6 +48,25 @@ fn a_quiet_session_re_keys_every_hour() {
     assert!(matches!(other.events.last(), Some(Event::Message { text, .. }) if text == b"after"));
 }
 
+#[test]
+fn the_hour_begins_with_the_session_and_what_is_due_waits_for_the_kernel_without_a_timer() {
+    let (mut one, mut other) = judgement::before_record_5();
+    let began = MonoMs(5_000);
+    pass(&mut one, &mut other, usize::MAX);
+    one.session.handle_bytes(began, &std::mem::take(&mut other.sent));
+    one.drain();
+    let due = began + limits::REKEY_AFTER_MS;
+    let ping = sealed(&mut other.session, &Record::Ping(1));
+    one.session.handle_bytes(MonoMs(due.0 - 1), &ping);
+    one.drain();
+    assert_eq!(one.session.poll_timeout(), Some(due));
+    one.session.write_blocked();
+    one.session.handle_timeout(due);
+    one.drain();
+    assert_eq!(one.seeds, 0);
+    assert!(one.session.poll_timeout().unwrap() > due);
+}
+
 /// Both sides, of which the initiator's record 32 has been opened.
 fn rekeying() -> (Side, Side) {
     let (mut one, mut other) = established();
@@ -96,10 +115,11 @@ fn a_peer_that_reads_and_does_not_do_its_part_is_given_up_after_a_minute() {
     let answer = sealed(&mut one.session, &Record::Pong(0));
     other.session.handle_bytes(late, &answer);
     assert_eq!(other.session.poll_timeout().unwrap().0, late.0 + limits::PING_AFTER_MS);
-    for after in [1, 2] {
-        let moment = MonoMs(late.0 + after * limits::REKEY_TIMEOUT_MS / 2);
-        let ping = sealed(&mut one.session, &Record::Ping(after));
+    let due = late + limits::REKEY_TIMEOUT_MS;
+    for moment in [MonoMs(due.0 - 1_000), due] {
+        let ping = sealed(&mut one.session, &Record::Ping(moment.0));
         other.session.handle_bytes(moment, &ping);
+        assert!(moment == due || other.session.poll_timeout() == Some(due));
         other.session.handle_timeout(moment);
         other.drain();
     }
