@@ -550,4 +550,23 @@ mod tests {
         large.forget(|seq| seq == 1);
         assert!(large.has_room());
     }
+
+    #[test]
+    fn messages_without_a_receipt_are_late_after_a_time_and_listed_by_their_first_rows() {
+        let mut queue = UnackedQueue::default();
+        assert_eq!((queue.len(), queue.next_late(MonoMs(0))), (0, None));
+        for seq in 1..=UNACKED_ROWS as u64 + 3 {
+            queue.push(seq, &format!("text {seq:02}"), MonoMs(seq * 10));
+        }
+        let late = MonoMs(20) + LATE_MS;
+        assert_eq!((queue.late(MonoMs(late.0 - 1)), queue.late(late)), (1, 2));
+        assert_eq!(queue.next_late(late), Some(late + 10));
+        let texts = |(rows, more): (Vec<SafeText>, usize)| (rows[0].as_str().to_owned(), rows.len(), more);
+        assert_eq!(texts(queue.rows()), ("text 01".to_owned(), UNACKED_ROWS, 3));
+        assert_eq!(texts(queue.rows_but(|seq| seq <= 2)), ("text 03".to_owned(), UNACKED_ROWS, 1));
+        assert_eq!((queue.ack(4), queue.len()), (4, UNACKED_ROWS - 1));
+        assert_eq!(queue.bytes, "text 05".len() * queue.len());
+        queue.clear();
+        assert_eq!((queue.ack(99), queue.bytes), (0, 0));
+    }
 }

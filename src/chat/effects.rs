@@ -124,3 +124,26 @@ impl RateLimiter {
         (self.suppressed > 0).then(|| self.last_shown.unwrap_or_default() + Self::INTERVAL_MS)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_of_strangers_come_once_a_second_and_the_rest_as_a_count() {
+        let mut limiter = RateLimiter::default();
+        let shown = |limiter: &mut RateLimiter, ms| limiter.admits(MonoMs(ms));
+        assert_eq!(limiter.poll_timeout(), None);
+        assert!(shown(&mut limiter, 5_000));
+        assert!(!shown(&mut limiter, 5_999) && !shown(&mut limiter, 5_999));
+        assert_eq!(
+            (limiter.poll_timeout(), limiter.take_suppressed(MonoMs(5_999))),
+            (Some(MonoMs(6_000)), None)
+        );
+        assert_eq!(limiter.take_suppressed(MonoMs(6_000)), Some(2));
+        // The count was a row as well.
+        assert!(!shown(&mut limiter, 6_999) && shown(&mut limiter, 7_000));
+        assert_eq!(limiter.take_suppressed(MonoMs(8_000)), Some(1));
+        assert_eq!(limiter.take_suppressed(MonoMs(9_000)), None);
+    }
+}

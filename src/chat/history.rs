@@ -252,28 +252,29 @@ impl History {
     }
 }
 
+/// A message of bob's.
+#[cfg(test)]
+pub(super) fn said_by_bob(text: &str) -> Message {
+    Message {
+        name: "bob".to_owned(),
+        to: Vec::new(),
+        fingerprint: Some(crate::crypto::Fingerprint::of(b"bob")),
+        trust_level: crate::chat::TrustLevel::Unverified,
+        lifetime: crate::wire::Lifetime::Lasting,
+        arrived: crate::time::UnixMs(0),
+        sent: crate::time::UnixMs(0),
+        arrival: crate::chat::Arrival::Prompt,
+        text: text.into(),
+        rows: SafeText::rows(text),
+        number: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::said_by_bob as message;
     use super::*;
     use crate::crypto::Fingerprint;
-    use crate::time::UnixMs;
-    use crate::wire::Lifetime;
-
-    fn message(text: &str) -> Message {
-        Message {
-            name: "bob".to_owned(),
-            to: Vec::new(),
-            fingerprint: Some(Fingerprint::of(b"bob")),
-            trust_level: crate::chat::TrustLevel::Unverified,
-            lifetime: Lifetime::Lasting,
-            arrived: UnixMs(0),
-            sent: UnixMs(0),
-            arrival: crate::chat::Arrival::Prompt,
-            text: text.into(),
-            rows: SafeText::rows(text),
-            number: 0,
-        }
-    }
 
     use Acquaintance::{Chosen, Met};
 

@@ -53,4 +53,20 @@ mod tests {
         assert!(mentions("철수야 안녕", "철수"));
         assert!(!mentions("김철수", "철수"));
     }
+
+    #[test]
+    fn a_notification_says_as_much_as_its_policy_and_comes_for_what_it_is_set_to() {
+        let message = super::super::history::said_by_bob("alice?\nsecond row");
+        let own = Name::parse("alice").unwrap();
+        let of = |when, content, own| {
+            let policy = NotifyPolicy { when, content };
+            policy.notification(&message, own).map(|text| text.as_str().to_owned())
+        };
+        let other = Name::parse("carol").unwrap();
+        assert_eq!(of(NotifyWhen::Never, NotifyContent::Shown, &own), None);
+        assert_eq!(of(NotifyWhen::Mentioned, NotifyContent::Shown, &other), None);
+        let shown = of(NotifyWhen::Mentioned, NotifyContent::Shown, &own);
+        assert_eq!(shown.as_deref(), Some("bob: alice?"));
+        assert_eq!(of(NotifyWhen::Always, NotifyContent::Hidden, &other).as_deref(), Some("new message"));
+    }
 }

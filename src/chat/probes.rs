@@ -65,3 +65,31 @@ impl Probes {
         (all > 0).then(|| format!("callers that proved no key: {all} ({})", kinds.join(", ")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_that_proved_no_key_are_counted_by_what_they_did() {
+        let mut probes = Probes::default();
+        assert_eq!(probes.row(), None);
+        let reasons = [
+            CloseReason::NoData,
+            CloseReason::NotRsachat(b"GET / HTTP/1.1\r\n".to_vec()),
+            CloseReason::HandshakeTimeout,
+            CloseReason::LostInHandshake,
+            CloseReason::Handshake,
+        ];
+        let first = reasons.map(|reason| probes.count(ProbeKind::of(&reason).unwrap()));
+        assert_eq!(first, [true, false, false, false, false]);
+        let row = "callers that proved no key: 5 (2 said nothing, 1 hung up, 1 spoke another protocol, \
+                   1 sent malformed data)";
+        assert_eq!(probes.row().as_deref(), Some(row));
+        // On these a person can act.
+        let raw = CloseReason::NotRsachat(b"-----BEGIN PUBLI".to_vec());
+        for reason in [raw, CloseReason::PeerAbort, CloseReason::LocalReject, CloseReason::PeerBusy] {
+            assert_eq!(ProbeKind::of(&reason), None, "{reason:?}");
+        }
+    }
+}

@@ -123,3 +123,54 @@ impl Questions {
         self.waiting.iter().map(|question| question.deadline).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Fingerprint;
+    use crate::ids::ConnId;
+
+    fn peer(name: &str) -> PeerId {
+        PeerId::Key(Fingerprint::of(name.as_bytes()))
+    }
+
+    fn asked(questions: &mut Questions, of: PeerId, timeout_ms: u64) -> QuestionId {
+        questions.ask(FaceId::OWN, (of, "bob".to_owned()), "?", MonoMs(10), timeout_ms)
+    }
+
+    #[test]
+    fn a_text_answers_the_oldest_question_that_its_author_has_read() {
+        let mut questions = Questions::default();
+        let (bob, carol) = (peer("bob"), peer("carol"));
+        let ids = [bob, carol, bob].map(|of| asked(&mut questions, of, 100));
+        assert!(questions.has_unread(bob));
+        assert_eq!(questions.answered_by(bob), None);
+        questions.note_read(bob);
+        assert!(!questions.has_unread(bob) && questions.has_unread(carol));
+        assert_eq!(
+            [bob, carol, bob, bob].map(|of| questions.answered_by(of)),
+            [Some(ids[0]), None, Some(ids[2]), None]
+        );
+        // Nothing tells that a peer of the raw wire has read.
+        let raw = PeerId::Conn(ConnId(7));
+        let id = asked(&mut questions, raw, 100);
+        assert_eq!(questions.answered_by(raw), Some(id));
+    }
+
+    #[test]
+    fn questions_are_bounded_and_each_has_its_time() {
+        let mut questions = Questions::default();
+        assert_eq!(questions.poll_timeout(), None);
+        for later in 0..limits::QUESTIONS as u64 {
+            assert!(questions.has_room());
+            asked(&mut questions, peer("bob"), 200 + later);
+        }
+        assert!(!questions.has_room());
+        asked(&mut questions, peer("carol"), u64::MAX);
+        assert_eq!(questions.poll_timeout(), Some(MonoMs(210)));
+        assert!(questions.take_due(MonoMs(209)).is_empty());
+        assert_eq!(questions.take_due(MonoMs(211)).len(), 2);
+        questions.forget_face(FaceId::OWN);
+        assert!(questions.is_empty());
+    }
+}
