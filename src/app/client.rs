@@ -10,7 +10,7 @@ use super::host::{Host, KeygenRequest};
 use super::keyring::{self, KeyRing, PassphraseSource, StoredKey};
 use super::store_thread::StoreJob;
 use crate::chat::{
-    Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, KeyReplacement, NewKey, OwnKey, OwnName,
+    Chat, DialOutcome, Effect, Input, KeyFor, KeyOrigin, KeyReplacement, NewKey, OwnKey, OwnName, ViaRule,
 };
 use crate::crypto::{Identity, Passphrase, PublicKey};
 use crate::ids::FaceId;
@@ -22,9 +22,16 @@ pub(crate) struct UserStore {
     home: Home,
     keys: KeyRing,
     passphrase: Option<Arc<Passphrase>>,
+    /// Ways of its calls, by the settings.
+    via_rules: Vec<ViaRule>,
 }
 
 impl UserStore {
+    /// The same, which calls by these ways.
+    pub(crate) fn calling_via(self, via_rules: Vec<ViaRule>) -> Self {
+        Self { via_rules, ..self }
+    }
+
     /// Unlocks the identity and asks for its passphrase if it has to.
     pub(crate) fn unlock(home: &Home, source: Option<&PassphraseSource>) -> Result<Self, AppError> {
         let (identity, passphrase) = keyring::unlock(home, source)?;
@@ -42,7 +49,7 @@ impl UserStore {
         for stored in identity.into_iter().chain(oaep) {
             keys.put(stored.key);
         }
-        Self { home, keys, passphrase: passphrase.map(Arc::new) }
+        Self { home, keys, passphrase: passphrase.map(Arc::new), via_rules: Vec::new() }
     }
 
     /// Chat of this user.
@@ -52,6 +59,7 @@ impl UserStore {
             chat.set_oaep_key(key);
         }
         chat.set_met(met_file::read(&self.home));
+        chat.set_via_rules(self.via_rules.clone());
         chat
     }
 

@@ -1,6 +1,8 @@
 //! Event loop of one client: what happens on this machine becomes inputs of the chat, under every
 //! [`Frontend`].
 
+mod net_events;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -9,11 +11,10 @@ use std::time::{Duration, Instant};
 use super::book_thread::{BookAccess, BookThread};
 use super::broker;
 use super::client::{Client, UserStore};
-use super::error::{describe, describe_attempts};
+use super::error::describe;
 use super::file_thread::{Confined, FileWork};
 use super::history_writer::HistoryWriter;
 use super::host::{Behind, Host as _, NoticeSink, OsHost};
-use super::keyring::seed;
 use super::local_faces::{LocalEvent, LocalFaces, ServedSocket, ServingStage};
 use super::os::eprint_line;
 use super::output;
@@ -473,39 +474,6 @@ impl<S: NoticeSink> App<S> {
         for blocked in self.host.flush() {
             self.handle(blocked);
         }
-    }
-
-    fn net_event(&mut self, event: NetEvent) {
-        let input = match event {
-            NetEvent::Accepted { conn, listener, from } => {
-                match self.host.listeners.get(&listener).copied() {
-                    Some(listener) => Input::Accepted { conn, listener, from, seed: seed() },
-                    // It was closed meanwhile.
-                    None => return self.host.net.abort(conn),
-                }
-            }
-            NetEvent::Connected { conn, to, .. } => match self.host.dials.remove(&conn) {
-                Some(dial) => Input::Connected { dial, conn, to, seed: seed() },
-                None => return self.host.net.abort(conn),
-            },
-            NetEvent::Unreachable { conn, tried } => {
-                let Some(dial) = self.host.dials.remove(&conn) else { return };
-                Input::Unreachable { dial, why: describe_attempts(&tried) }
-            }
-            NetEvent::Bytes { conn, bytes } => {
-                return self.handle(Input::Bytes { conn, bytes: &bytes });
-            }
-            NetEvent::Ended { conn } => Input::Ended { conn, error: None },
-            NetEvent::Lost { conn, error } => Input::Ended { conn, error: Some(describe(&error)) },
-            NetEvent::OutOfFds { open } => Input::OutOfFds { open },
-            NetEvent::Refused { from, why, callers } => {
-                Input::TurnedAway { from, why: why.to_string(), callers }
-            }
-            NetEvent::Evicted { conn } => Input::Evicted { conn },
-            NetEvent::Drained { conn } => Input::Drained { conn },
-            NetEvent::AcceptedLocal { .. } | NetEvent::Woken => return,
-        };
-        self.handle(input);
     }
 }
 

@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::dialler::Dialler;
 use super::error::{AppError, code, describe};
 use super::export::without_terminal;
 use super::file_thread::{Confined, FileWork};
 use super::history_writer::HistoryWriter;
 use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
-use super::os::{self, Bound, bind, dialable, resolve};
+use super::os::{self, Bound, bind, dialable};
 use super::store_thread::{StoreAnswer, StoreJob, StoreThread};
 use crate::chat::{
     Chat, DeliveryReport, Effect, Export, ExportError, ExposureRecord, HeldMessage, Input, KeyFor,
@@ -22,11 +22,11 @@ use crate::chat::{
 };
 use crate::crypto::{Identity, JobResult, Passphrase, RsaJob};
 use crate::delivery::StoredHistory;
-use crate::ids::{ConnId, DialId, FaceId, ListenerId};
+use crate::ids::{ConnId, FaceId, ListenerId};
 use crate::limits::LINK_TURN_BYTES;
 use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
-use crate::peers::address::{Family, ListenAt, Target};
+use crate::peers::address::{Family, ListenAt};
 use crate::store::{Home, MessageStore, OpenedStore, StoreError, quoted};
 use crate::text::safe::SafeText;
 use crate::time::{MonoMs, Now, UnixMs};
@@ -177,9 +177,7 @@ pub(crate) struct OsHost<S> {
     /// RSA jobs, each with the keys that it may need.
     worker: Worker<(RsaJob, KeyRing), JobResult>,
     jobs: BTreeMap<Ticket, ConnId>,
-    lookups: BTreeMap<DialId, BackgroundTask<io::Result<Vec<SocketAddr>>>>,
-    /// Dials that connections were made for; taken once.
-    pub(crate) dials: BTreeMap<ConnId, DialId>,
+    pub(crate) dialler: Dialler,
     pub(crate) listeners: BTreeMap<SocketId, ListenerId>,
     read_interest: BTreeMap<ConnId, ReadInterest>,
     /// Bytes to send once the loop waits: a burst of messages leaves in one piece.
@@ -212,8 +210,7 @@ impl<S: NoticeSink> OsHost<S> {
             recorded: None,
             worker,
             jobs: BTreeMap::new(),
-            lookups: BTreeMap::new(),
-            dials: BTreeMap::new(),
+            dialler: Dialler::default(),
             listeners: BTreeMap::new(),
             read_interest: BTreeMap::new(),
             outbox: BTreeMap::new(),
@@ -306,23 +303,7 @@ impl<S: NoticeSink> OsHost<S> {
 
     /// Connects to the names that were resolved. Returns the failures.
     pub(crate) fn finished_lookups(&mut self) -> Vec<Input<'static>> {
-        let found: Vec<_> =
-            self.lookups.iter().filter_map(|(dial, task)| Some((*dial, task.finished()?))).collect();
-        let mut failed = Vec::new();
-        for (dial, found) in found {
-            self.lookups.remove(&dial);
-            let why = match found {
-                Ok(Ok(addrs)) => {
-                    let conn = self.net.connect(addrs);
-                    self.dials.insert(conn, dial);
-                    continue;
-                }
-                Ok(Err(error)) => describe(&error),
-                Err(panicked) => panicked.to_string(),
-            };
-            failed.push(Input::Unreachable { dial, why });
-        }
-        failed
+        self.dialler.finished_lookups(&mut self.net)
     }
 
     /// Key that was generated in the background.
@@ -414,25 +395,6 @@ impl<S: NoticeSink> OsHost<S> {
         }
     }
 
-    /// Resolves in a thread: the system's resolver can take as long as it likes.
-    fn connect(&mut self, dial: DialId, target: Target, family: Family) -> Option<Input<'static>> {
-        let work = move || resolve(&target.host, target.port, family);
-        match BackgroundTask::start("lookup", self.net.waker(), work) {
-            Ok(task) => {
-                self.lookups.insert(dial, task);
-                None
-            }
-            Err(error) => Some(Input::Unreachable { dial, why: describe(&error) }),
-        }
-    }
-
-    fn cancel_connect(&mut self, dial: DialId) {
-        self.lookups.remove(&dial);
-        for (conn, _) in self.dials.extract_if(.., |_, of| *of == dial) {
-            self.net.abort(conn);
-        }
-    }
-
     /// Puts bytes into the outbox; a long one leaves before the loop waits.
     fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
         let pending = self.outbox.entry(conn).or_default();
@@ -500,8 +462,10 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Effect::CloseLog => self.log = None,
             Effect::Listen { listener, at, family } => return Some(self.listen(listener, &at, family)),
             Effect::Unlisten(listener) => self.unlisten(listener),
-            Effect::Connect { dial, target, family } => return self.connect(dial, target, family),
-            Effect::CancelConnect(dial) => self.cancel_connect(dial),
+            Effect::Connect { dial, target, family, callee } => {
+                return self.dialler.connect(&self.net, dial, target, family, callee);
+            }
+            Effect::CancelConnect(dial) => self.dialler.cancel(&mut self.net, dial),
             Effect::Transmit { conn, bytes } => return self.transmit(conn, bytes),
             Effect::Authenticated(conn, protocol) => {
                 self.net.mark_authenticated(conn);

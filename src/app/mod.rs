@@ -3,6 +3,7 @@
 pub(crate) mod book_thread;
 pub(crate) mod broker;
 pub(crate) mod client;
+pub(crate) mod dialler;
 pub(crate) mod error;
 pub(crate) mod event_loop;
 pub(crate) mod export;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
@@ -15,7 +17,7 @@ use super::error::{code, describe};
 use super::output;
 use crate::limits::DIALABLE_SHOWN;
 use crate::net::{Net, SocketId, Stack};
-use crate::peers::address::{BoundAddresses, Family, ListenAt};
+use crate::peers::address::{BoundAddresses, Family, ListenAt, is_onion};
 use crate::text::shell::below_home;
 
 /// Moment of the wall clock, in milliseconds since 1970.
@@ -190,14 +192,34 @@ fn is_absent(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
 }
 
-/// Resolves a host to its addresses of a family, at least one.
+/// Reason why an onion service is not dialled directly, and what to write.
+pub(crate) const ONION: &str =
+    "an onion service is reached through Tor alone; add --via socks5h://127.0.0.1:9050";
+
+/// Resolves a host to its addresses of a family, at least one. The name of an onion service is told
+/// to no resolver (RFC 7686).
 pub(crate) fn resolve(host: &str, port: u16, family: Family) -> io::Result<Vec<SocketAddr>> {
+    if is_onion(host) {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, ONION));
+    }
     let found = (host, port).to_socket_addrs()?;
     let addrs: Vec<_> = found.filter(|addr| of_family(*addr, family)).collect();
     if addrs.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address of that family"));
     }
     Ok(addrs)
+}
+
+/// The same, for so long; a resolver that takes longer is left alone.
+pub(crate) fn resolve_within(
+    (host, port): (String, u16),
+    family: Family,
+    time: Duration,
+) -> io::Result<Vec<SocketAddr>> {
+    let (sender, found) = channel();
+    let resolve = move || sender.send(resolve(&host, port, family));
+    thread::Builder::new().name("lookup".into()).spawn(resolve)?;
+    found.recv_timeout(time).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Whether an address is of a family.

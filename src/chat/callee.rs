@@ -3,12 +3,14 @@
 use std::str::FromStr;
 
 use super::types::{AcceptPolicy, DialOptions, Protocol};
+use super::ways::{ViaRule, with_way};
 use crate::crypto::Fingerprint;
 use crate::ids::FaceId;
 use crate::limits::PORT_DEFAULT;
 use crate::peers::address::{AddressError, Family, Target};
 use crate::peers::book::{Book, PeerEntry, Trust};
 use crate::peers::name::Name;
+use crate::peers::via::Via;
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
 
@@ -26,6 +28,8 @@ pub enum Callee {
 pub struct CallOptions {
     /// Whom to call.
     pub callee: Callee,
+    /// The way to it, where one is named.
+    pub via: Option<Box<Via>>,
     /// The address family.
     pub family: Family,
     /// Key that `:connect --pin` names: it is accepted and marked verified.
@@ -70,6 +74,14 @@ pub enum CalleeError {
     /// An ill-formed address.
     #[error("{0}")]
     Address(#[from] AddressError),
+    /// The name of an onion service, without a way to it.
+    #[error(
+        "{target} is an onion service, which only Tor reaches; add --via socks5h://127.0.0.1:9050, the address of yours"
+    )]
+    Onion {
+        /// The address.
+        target: Target,
+    },
     /// A name where no key is proved.
     #[error("the raw wire proves no keys, so {name} cannot be called by name on it; write HOST:PORT")]
     RawWire {
@@ -107,31 +119,19 @@ impl FromStr for Callee {
 impl CallOptions {
     /// Looks the callee up. A word is the name of a peer that was chosen and has an address (whose,
     /// `key_of` says); else a host, if it is `localhost`. By name only the peer's key
-    /// is accepted, at each of its addresses, the last good one first.
+    /// is accepted, at each of its addresses, the last good one first. `rules` are those of the
+    /// setting `via`.
     ///
     /// # Errors
     /// [`CalleeError`], in words that say what to write instead.
     pub(crate) fn resolve(
         &self,
         book: &Book,
+        rules: &[ViaRule],
         key_of: impl Fn(&Name) -> Option<Fingerprint>,
     ) -> Result<DialOptions, CalleeError> {
-        let Self { family, pin, accept, protocol, .. } = *self;
-        let face = FaceId::OWN;
         let word = match &self.callee {
-            Callee::Address(target) => {
-                let target = target.clone();
-                return Ok(DialOptions {
-                    target,
-                    then: Vec::new(),
-                    family,
-                    pin,
-                    accept,
-                    protocol,
-                    face,
-                    joined: Vec::new(),
-                });
-            }
+            Callee::Address(target) => return self.at(target, book, rules),
             Callee::Word(word) => word,
         };
         let given = word.parse::<Fingerprint>();
@@ -139,11 +139,8 @@ impl CallOptions {
         let peer = key.and_then(|key| book.by_fingerprint(&key)).filter(|peer| peer.trust != Trust::Met);
         match peer {
             Some(peer) if peer.trust.is_blocked() => Err(CalleeError::Blocked { name: peer.name.clone() }),
-            Some(peer) if peer.targets().next().is_some() => self.by_name(peer),
-            _ if word.eq_ignore_ascii_case("localhost") => {
-                let (target, then) = (word.parse()?, Vec::new());
-                Ok(DialOptions { target, then, family, pin, accept, protocol, face, joined: Vec::new() })
-            }
+            Some(peer) if peer.targets().next().is_some() => self.by_name(peer, rules),
+            _ if word.eq_ignore_ascii_case("localhost") => self.at(&word.parse()?, book, rules),
             Some(peer) => Err(CalleeError::NoAddress { name: peer.name.clone(), key: peer.fingerprint }),
             None if Fingerprint::is_meant_by(word) => Err(CalleeError::NobodyWithKey { key: word.clone() }),
             None => {
@@ -155,9 +152,28 @@ impl CallOptions {
         }
     }
 
-    /// Options of a call to each address of a peer that has one.
-    fn by_name(&self, peer: &PeerEntry) -> Result<DialOptions, CalleeError> {
+    /// Options of a call to an address, by the way of the peer that is there.
+    fn at(&self, target: &Target, book: &Book, rules: &[ViaRule]) -> Result<DialOptions, CalleeError> {
+        let peer = match (self.pin, self.accept) {
+            (Some(key), _) | (None, AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key)) => {
+                book.by_fingerprint(&key)
+            }
+            _ => None,
+        };
+        let peer = peer.or_else(|| book.by_address(target));
+        let target = with_way(target, peer, self.via.as_deref(), rules);
+        if is_unreachable(&target) { Err(CalleeError::Onion { target }) } else { Ok(self.options(target)) }
+    }
+
+    fn options(&self, target: Target) -> DialOptions {
         let Self { family, pin, accept, protocol, .. } = *self;
+        let (then, face, joined) = (Vec::new(), FaceId::OWN, Vec::new());
+        DialOptions { target, then, family, pin, accept, protocol, face, joined }
+    }
+
+    /// Options of a call to each address of a peer that has one.
+    fn by_name(&self, peer: &PeerEntry, rules: &[ViaRule]) -> Result<DialOptions, CalleeError> {
+        let Self { pin, accept, protocol, .. } = *self;
         let (name, known) = (peer.name.clone(), peer.fingerprint);
         if protocol != Protocol::Native {
             return Err(CalleeError::RawWire { name });
@@ -171,11 +187,25 @@ impl CallOptions {
         if let Some(asked) = pin.into_iter().chain(named).find(|key| *key != known) {
             return Err(CalleeError::OtherKey { name, known, asked });
         }
-        let mut targets = peer.targets().cloned();
-        let target = targets.next().ok_or(CalleeError::NoAddress { name, key: known })?;
-        let then = targets.collect();
-        Ok(DialOptions { target, then, family, pin, accept, protocol, face: FaceId::OWN, joined: Vec::new() })
+        let mut targets: Vec<Target> = Vec::new();
+        for target in peer.targets().map(|target| with_way(target, Some(peer), self.via.as_deref(), rules)) {
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        let (onion, mut targets): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_unreachable);
+        if targets.is_empty() {
+            let onion = onion.into_iter().next().map(|target| CalleeError::Onion { target });
+            return Err(onion.unwrap_or(CalleeError::NoAddress { name, key: known }));
+        }
+        let target = targets.remove(0);
+        Ok(DialOptions { then: targets, accept, ..self.options(target) })
     }
+}
+
+/// Whether no resolver may be asked for it, and no way is known.
+pub(crate) fn is_unreachable(target: &Target) -> bool {
+    target.is_onion() && target.way().is_none()
 }
 
 /// Whether a peer can be called by its name.
@@ -237,10 +267,12 @@ mod tests {
     fn called(word: &str, options: impl FnOnce(&mut CallOptions)) -> Result<DialOptions, String> {
         let callee = word.parse().map_err(|error: AddressError| error.to_string())?;
         let (family, protocol) = (Family::Any, Protocol::Native);
-        let mut call = CallOptions { callee, family, pin: None, accept: AcceptPolicy::Anyone, protocol };
+        let mut call =
+            CallOptions { callee, via: None, family, pin: None, accept: AcceptPolicy::Anyone, protocol };
         options(&mut call);
         let book = book();
-        call.resolve(&book, |name| Some(book.by_name(name)?.fingerprint)).map_err(|error| error.to_string())
+        call.resolve(&book, &[], |name| Some(book.by_name(name)?.fingerprint))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -286,6 +318,23 @@ mod tests {
             assert_eq!(said, expected);
         }
         assert!(called("8000", |_| {}).unwrap_err().starts_with("8000 is a port without a host"));
+    }
+
+    #[test]
+    fn an_onion_service_is_called_by_a_way_only() {
+        let via = |call: &mut CallOptions| call.via = "socks5h://127.0.0.1:9050".parse().ok().map(Box::new);
+        let error = called("abc.onion", |_| {}).unwrap_err();
+        assert!(
+            error.starts_with("abc.onion:8000 is an onion service") && error.contains("--via"),
+            "{error}"
+        );
+        assert!(called("abc.onion", |call| call.via = Some(Box::new(Via::Direct))).is_err());
+        assert_eq!(
+            called("abc.onion", via).unwrap().target.shown(),
+            "abc.onion:8000 via socks5h://127.0.0.1:9050"
+        );
+        let dial = called("bob", via).unwrap();
+        assert!(std::iter::once(&dial.target).chain(&dial.then).all(|target| target.way().is_some()));
     }
 
     #[test]

@@ -75,8 +75,9 @@ pub enum Input<'a> {
     Accepted { conn: ConnId, listener: ListenerId, from: SocketAddr, seed: Seed },
     /// Caller that was turned away before anything was read.
     TurnedAway { from: SocketAddr, why: String, callers: u64 },
-    /// Result of [`Effect::Connect`]: a new outbound connection, with all its randomness.
-    Connected { dial: DialId, conn: ConnId, to: SocketAddr, seed: Seed },
+    /// Result of [`Effect::Connect`]: a new outbound connection, with all its randomness; `to` is
+    /// the address that answered a direct call.
+    Connected { dial: DialId, conn: ConnId, to: Option<SocketAddr>, seed: Seed },
     /// Failure of [`Effect::Connect`]: the addresses tried and their errors.
     Unreachable { dial: DialId, why: String },
     /// Bytes that arrived on a connection.
@@ -248,8 +249,9 @@ pub enum Effect {
     Listen { listener: ListenerId, at: ListenAt, family: Family },
     /// Stop listening. Connections that came of it stay.
     Unlisten(ListenerId),
-    /// Look the host up and connect.
-    Connect { dial: DialId, target: Target, family: Family },
+    /// Look the host up and connect, or connect by the way of the target, which looks it up.
+    /// `callee` is the name of a peer of the book that is called.
+    Connect { dial: DialId, target: Target, family: Family, callee: Option<String> },
     /// Abandon an attempt to connect.
     CancelConnect(DialId),
     /// Send bytes on a connection, in order.

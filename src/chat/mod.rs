@@ -40,6 +40,7 @@ mod transfers;
 mod trust_policy;
 mod types;
 mod waiting_queries;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -75,6 +76,7 @@ use crate::wire::{Count, FileTransfer, Lifetime, Purpose};
 
 pub use addressee::{AddresseeMark, Echo, FirstCaller, HoldReason, LineStart};
 pub use backoff::Backoff;
+pub(crate) use callee::is_unreachable;
 pub(crate) use callee::nobody;
 pub use callee::{CallOptions, Callee, CalleeError};
 pub use export::{Export, ExportError, ExportTarget};
@@ -101,6 +103,8 @@ pub use types::{
     NameOrigin, NewKey, NoReply, NotifyContent, NotifyPolicy, NotifyWhen, Origin, OwnKey, OwnName, Protocol,
     ReceiptDue, TrustLevel,
 };
+pub use ways::ViaRule;
+pub(crate) use ways::with_way;
 
 /// Conversations of one account with any number of peers.
 #[expect(missing_debug_implementations, reason = "holds sessions")]
@@ -143,6 +147,7 @@ pub struct Chat {
     dials: BTreeMap<DialId, Dial>,
     /// What `:connect` alone calls.
     last_called: Option<CallOptions>,
+    via_rules: Vec<ViaRule>,
     redialling: Redialling,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
@@ -266,6 +271,7 @@ impl Chat {
             other_encoding: BTreeSet::new(),
             dials: BTreeMap::new(),
             last_called: None,
+            via_rules: Vec::new(),
             redialling: Redialling::Never,
             listeners: BTreeMap::new(),
             history: History::default(),
@@ -312,6 +318,11 @@ impl Chat {
     pub fn transferring_files(mut self) -> Self {
         self.account.file_transfer = FileTransfer::Supported;
         self
+    }
+
+    /// Sets the ways of calls where none is named or remembered; by default they are direct.
+    pub fn set_via_rules(&mut self, rules: Vec<ViaRule>) {
+        self.via_rules = rules;
     }
 
     /// Sets the rules by which files are accepted without a user; by default there are none.

@@ -212,7 +212,7 @@ pub enum Info {
     // As the peer says.
     NextKey { name: String, fingerprint: Option<Fingerprint>, next: Fingerprint },
     // Whom, where it is called by its key.
-    Connecting { name: Option<String>, target: String },
+    Connecting { name: Option<String>, target: String, via: Option<String> },
     ConnectCancelled { target: String },
     Busy { target: String, seconds: u64 },
     Joined { name: String, fingerprint: Fingerprint, status: KeyStatus, trust_level: TrustLevel },

@@ -100,7 +100,7 @@ fn others_there<'a>(
     origin: &Origin,
     key: Fingerprint,
 ) -> Option<(&'a PeerEntry, &'a Target)> {
-    let Origin::Outbound { dial, to } = origin else { return None };
+    let Origin::Outbound { dial, to: Some(to) } = origin else { return None };
     let place = Target::from(*to);
     if book.by_address(&dial.target).is_some()
         || book.at_place(&place).any(|(peer, _)| peer.fingerprint == key)
@@ -152,7 +152,7 @@ mod tests {
         let (target, family, protocol) = (target.parse().unwrap(), Family::Any, Protocol::Native);
         let (then, pin, face) = (Vec::new(), pin.map(key), FaceId::OWN);
         let dial = DialOptions { target, then, family, pin, accept, protocol, face, joined: Vec::new() };
-        Origin::Outbound { dial, to: "192.0.2.99:1".parse().unwrap() }
+        Origin::Outbound { dial, to: "192.0.2.99:1".parse().ok() }
     }
 
     fn called(accept: AcceptPolicy) -> Origin {
@@ -202,7 +202,7 @@ mod tests {
         let _ = book.apply(&Change::Meet { fingerprint, name, address: "192.0.2.2:8000".parse().ok() });
         let book = Book::parse(&book.to_string()).unwrap();
         let led = |target: &str, pin, accept, to: &str| match dialled(target, pin, accept) {
-            Origin::Outbound { dial, .. } => Origin::Outbound { dial, to: to.parse().unwrap() },
+            Origin::Outbound { dial, .. } => Origin::Outbound { dial, to: to.parse().ok() },
             called @ Origin::Inbound { .. } => called,
         };
         let judged = |origin: &Origin, met: &str| match judge(&book, None, origin, key(met)) {

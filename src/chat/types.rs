@@ -239,8 +239,8 @@ pub enum Origin {
     Outbound {
         /// What was asked for.
         dial: DialOptions,
-        /// Address that answered.
-        to: SocketAddr,
+        /// Address that answered a direct call.
+        to: Option<SocketAddr>,
     },
     /// Accepted by a listener.
     Inbound {
@@ -252,6 +252,14 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The address of the other side, with the way to it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Outbound { dial, .. } => dial.target.shown(),
+            Self::Inbound { .. } => self.to_string(),
+        }
+    }
+
     /// Whether the connection was accepted by a listener.
     #[must_use]
     pub fn is_inbound(&self) -> bool {

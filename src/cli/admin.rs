@@ -356,7 +356,7 @@ pub(crate) fn run_peers(home: &Home, common: &GlobalArgs, task: &PeersCommand) -
     let said = match task {
         PeersCommand::List => {
             for peer in book.peers() {
-                let addresses = peer.written_addresses().join(",");
+                let addresses = peer.shown_addresses().join(",");
                 let (name, trust) = (&peer.name, peer.trust.standing());
                 print_line(format!("{name} {} {trust} {addresses}", peer.fingerprint).trim_end())?;
             }

@@ -29,6 +29,7 @@ use crate::net::process;
 use crate::peers::address::{AddressError, Family};
 use crate::peers::book::{Book, PeerEntry};
 use crate::peers::name::Name;
+use crate::peers::via::{Via, ViaError};
 use crate::script::{HOW_TO_WRITE, milliseconds};
 use crate::store::Home;
 use crate::wire::ByeReason;
@@ -105,6 +106,16 @@ pub(crate) fn fingerprint(text: &str) -> Result<Fingerprint, String> {
     text.parse().map_err(|_| "write SHA256: and 43 characters, as rsachat key show prints it".to_owned())
 }
 
+/// Arguments of an order that calls by a way, if one is named.
+pub(crate) fn via_arguments(via: Option<&Via>) -> impl Iterator<Item = String> {
+    via.into_iter().flat_map(|via| ["--via".to_owned(), via.written()])
+}
+
+/// Value of `--via`.
+pub(crate) fn via(text: &str) -> Result<Via, String> {
+    text.parse().map_err(|error: ViaError| error.to_string())
+}
+
 /// Value of `--peers`.
 pub(crate) fn peers(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=limits::PEERS_MAX).contains(number));
@@ -118,13 +129,25 @@ impl Context<'_> {
     /// Reads the keys. From here on nothing but the standard descriptors is inherited by a command:
     /// the others are closed, now that every file of the command line has been read.
     pub(crate) fn unlock(&self) -> Result<UserStore, AppError> {
-        let store = UserStore::unlock(&self.home, self.global.passphrase_source().as_ref())?;
+        let store = UserStore::unlock(&self.home, self.global.passphrase_source().as_ref())?
+            .calling_via(self.settings.resolve().via);
         let of_passphrase = self.global.passphrase_fd.and_then(|number| RawFd::try_from(number).ok());
         let mut inherited = self.inherited.take();
         // That one was closed when it was read.
         inherited.retain(|descriptor| Some(*descriptor) != of_passphrase);
         process::close_descriptors(inherited);
         Ok(store)
+    }
+
+    /// Checks that there is somebody to call, before anything is begun.
+    pub(crate) fn check_callee(&self, command: &Command, book: &Book) -> Result<(), AppError> {
+        let Command::Connect(call) = command else { return Ok(()) };
+        let rules = self.settings.resolve().via;
+        match call.resolve(book, &rules, |name| Some(book.by_name(name)?.fingerprint)) {
+            Ok(_) => Ok(()),
+            Err(CalleeError::Blocked { name }) => Err(blocked(&name)),
+            Err(error) => Err(AppError::new(code_of_callee(&error), error.to_string())),
+        }
     }
 
     /// Confines the process to its home, unless the settings say otherwise. To be called once
@@ -199,6 +222,9 @@ pub(crate) struct OutputArgs {
     /// Use IPv6 only
     #[arg(short = '6')]
     v6: bool,
+    /// Call by a proxy that looks names up, or by a shell command with %h and %p; none: directly
+    #[arg(long, value_name = "PROXY|CMD", value_parser = via)]
+    pub(crate) via: Option<Via>,
     /// Report events as JSON objects, one per line (docs/EVENTS.md)
     #[arg(long)]
     json: bool,
@@ -324,27 +350,22 @@ impl PeerSelection<'_> {
 pub(crate) fn listen_or_connect(
     listen: Option<&str>,
     connect: Option<&str>,
-    family: Family,
+    output: &OutputArgs,
     callers: AcceptPolicy,
     wire: Protocol,
 ) -> Result<Command, AppError> {
     let usage = |error: AddressError| AppError::new(code::USAGE, error.to_string());
+    let (family, via) = (output.family(), output.via.clone().map(Box::new));
     if let Some(at) = listen {
+        if via.is_some() {
+            let what = "--via is the way of a call; --listen waits for calls";
+            return Err(AppError::new(code::USAGE, what).hint("leave it out"));
+        }
         let (at, accept) = (at.parse().map_err(usage)?, Some(callers));
         return Ok(Command::Listen(ListenOptions { at, family, accept, protocol: wire }));
     }
     let callee = connect.unwrap_or_default().parse().map_err(usage)?;
-    Ok(Command::Connect(CallOptions { callee, family, pin: None, accept: callers, protocol: wire }))
-}
-
-/// Checks that there is somebody to call, before anything is begun.
-pub(crate) fn check_callee(command: &Command, book: &Book) -> Result<(), AppError> {
-    let Command::Connect(call) = command else { return Ok(()) };
-    match call.resolve(book, |name| Some(book.by_name(name)?.fingerprint)) {
-        Ok(_) => Ok(()),
-        Err(CalleeError::Blocked { name }) => Err(blocked(&name)),
-        Err(error) => Err(AppError::new(code_of_callee(&error), error.to_string())),
-    }
+    Ok(Command::Connect(CallOptions { callee, via, family, pin: None, accept: callers, protocol: wire }))
 }
 
 /// Exit code where nobody can be called: bad usage is what no book would make good.
@@ -353,7 +374,7 @@ fn code_of_callee(error: &CalleeError) -> u8 {
         CalleeError::Blocked { .. } | CalleeError::OtherKey { .. } => code::REFUSED,
         CalleeError::NobodyWithKey { key } => code_of_nobody(key),
         CalleeError::Nobody { .. } | CalleeError::NoAddress { .. } => code::FAILED,
-        CalleeError::Address(_) | CalleeError::RawWire { .. } => code::USAGE,
+        CalleeError::Address(_) | CalleeError::Onion { .. } | CalleeError::RawWire { .. } => code::USAGE,
     }
 }
 

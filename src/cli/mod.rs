@@ -181,8 +181,13 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
         }
         Ok::<_, AppError>(home)
     };
-    let settings =
-        || SettingSources::read(cli.global.config.as_deref(), cli.global.layer(cli.prompt.layer()?));
+    let settings = || {
+        let layer = match &cli.subcommand {
+            Some(Subcommand::Serve(args)) => args.prompt().layer()?,
+            _ => cli.prompt.layer()?,
+        };
+        SettingSources::read(cli.global.config.as_deref(), cli.global.layer(layer))
+    };
     let context = || {
         let (inherited, confinement) = (Cell::new(inherited.clone()), OnceCell::new());
         let (home, settings, global) = (home()?, settings()?, &cli.global);

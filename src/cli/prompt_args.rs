@@ -11,11 +11,12 @@ use rustix::io::Errno;
 
 use super::args;
 use crate::app::error::{AppError, code, describe, shown};
-use crate::chat::{NotifyWhen, Protocol};
+use crate::chat::{NotifyWhen, Protocol, ViaRule};
 use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo, word_of};
 use crate::crypto::Fingerprint;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
+use crate::peers::via::Via;
 use crate::render::colour;
 use crate::render::cut::RowLimit;
 use crate::render::layout::{Layout, OutputMode};
@@ -51,6 +52,9 @@ pub(crate) struct PromptArgs {
     /// Accept only this key
     #[arg(long, value_name = "SHA256:…", value_parser = args::fingerprint, requires = "calls")]
     pub(crate) pin: Option<Fingerprint>,
+    /// Call by a proxy that looks names up, or by a shell command with %h and %p; none: directly
+    #[arg(long, value_name = "PROXY|CMD", value_parser = args::via)]
+    pub(crate) via: Option<Via>,
     /// Record the session in a new file, as a script with every participant
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
@@ -118,6 +122,7 @@ impl PromptArgs {
             ("--known-only", self.known_only.is_some() && self.listen.is_empty()),
             ("--peers", self.peers.is_some()),
             ("--notify", self.notify.is_some()),
+            ("--via", self.via.is_some() && self.call().is_none()),
         ];
         options.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
     }
@@ -140,6 +145,7 @@ impl PromptArgs {
         let one_way = self.one_way.then(|| "--one-way".to_owned());
         let connect = self.call().map(|callee| {
             let options = pin.into_iter().chain(wire.clone()).flatten().chain(one_way);
+            let options = options.chain(args::via_arguments(self.via.as_ref()));
             ("connect", [callee.to_owned()].into_iter().chain(options).collect())
         });
         listen.chain(log).chain(connect).collect()
@@ -160,6 +166,7 @@ impl PromptArgs {
             history_days: None,
             inbox: None,
             take: None,
+            via: self.via.clone().map(|via| vec![ViaRule { peer: None, via }]),
             line_history: self.line_history.clone(),
             time,
             editor: self.editor_mode,

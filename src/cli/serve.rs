@@ -6,8 +6,9 @@ use super::args::{self, Context};
 use super::prompt::{Attendance, start};
 use super::prompt_args::PromptArgs;
 use crate::app::error::AppError;
-use crate::config::{SettingSources, YesNo};
+use crate::config::YesNo;
 use crate::peers::name::Name;
+use crate::peers::via::Via;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -31,6 +32,9 @@ pub(crate) struct ServeArgs {
     /// Call somebody: a peer in your book, or host:port
     #[arg(long, value_name = "NAME|ADDR")]
     connect: Option<String>,
+    /// Call by a proxy that looks names up, or by a shell command with %h and %p; none: directly
+    #[arg(long, value_name = "PROXY|CMD", value_parser = args::via)]
+    via: Option<Via>,
     /// Allow this many peers to be connected at once [default: 1024]
     #[arg(long, value_name = "N", value_parser = args::peers)]
     peers: Option<usize>,
@@ -39,18 +43,23 @@ pub(crate) struct ServeArgs {
     json: bool,
 }
 
+impl ServeArgs {
+    /// The same options of the prompt.
+    pub(crate) fn prompt(&self) -> PromptArgs {
+        PromptArgs {
+            name: self.name.clone(),
+            listen: self.listen.clone(),
+            known_only: self.known_only.then_some(YesNo::Yes),
+            connect: self.connect.clone(),
+            via: self.via.clone(),
+            peers: self.peers,
+            json: self.json,
+            plain: !self.json,
+            ..PromptArgs::default()
+        }
+    }
+}
+
 pub(crate) fn run(context: &Context<'_>, args: &ServeArgs) -> Result<u8, AppError> {
-    let prompt = PromptArgs {
-        name: args.name.clone(),
-        listen: args.listen.clone(),
-        known_only: args.known_only.then_some(YesNo::Yes),
-        connect: args.connect.clone(),
-        peers: args.peers,
-        json: args.json,
-        plain: !args.json,
-        ..PromptArgs::default()
-    };
-    let layer = context.global.layer(prompt.layer()?);
-    let settings = SettingSources::read(context.global.config.as_deref(), layer)?;
-    start(context, &prompt, &settings, Attendance::Unattended)
+    start(context, &args.prompt(), &context.settings, Attendance::Unattended)
 }

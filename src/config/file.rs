@@ -9,9 +9,9 @@ use clap::ValueEnum;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::take;
 use super::value::{ValueError, expected, path, quoted, text, yes_no};
 use super::values::{Layer, Sandbox, TimeFormat, Title, YesNo, word_of};
+use super::{take, via};
 use crate::chat::AcceptPolicy;
 use crate::peers::address::{AddressError, ListenAt};
 use crate::peers::name::Name;
@@ -38,7 +38,7 @@ const COLOUR_ALIAS: &str = "color";
 const LINE_HISTORY: &str = "line-history";
 
 /// Every key, in the order of `config show`.
-pub(crate) const KEYS: [Key; 14] = [
+pub(crate) const KEYS: [Key; 15] = [
     Key {
         name: "name",
         example: "name = \"민지\"",
@@ -168,6 +168,16 @@ pub(crate) const KEYS: [Key; 14] = [
                 a peer counts.",
         read: |value, layer, home| set(&mut layer.take, take::rules(value, home)),
         value: |layer| layer.take.as_ref().map(|rules| take::written(rules)),
+    },
+    Key {
+        name: "via",
+        example: "via = \"socks5h://127.0.0.1:9050\"",
+        default: "directly",
+        about: "The way of calls, as for --via, which wins: a proxy that looks names up, or a shell command with %h and %p. \
+                A list of rules like {peer = \"bob\", via = \"none\"} says it for each peer in your book, and without peer for all others; \
+                the first rule about a peer counts. A way that is remembered with an address wins over it.",
+        read: |value, layer, _| set(&mut layer.via, via::rules(value)),
+        value: |layer| layer.via.as_ref().map(|rules| via::written(rules)),
     },
     Key {
         name: "sandbox",

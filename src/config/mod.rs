@@ -5,6 +5,7 @@ pub(crate) mod file;
 mod take;
 mod value;
 mod values;
+mod via;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::app::error::{AppError, code};
-use crate::chat::{AcceptPolicy, HistoryPolicy, NameOrigin, NotifyWhen, OwnName, TakeRule};
+use crate::chat::{AcceptPolicy, HistoryPolicy, NameOrigin, NotifyWhen, OwnName, TakeRule, ViaRule};
 use crate::limits::CONFIG_BYTES;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -49,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) inbox: Option<PathBuf>,
     /// Files that are accepted without anybody.
     pub(crate) take: Vec<TakeRule>,
+    /// Ways of calls where none is named or remembered.
+    pub(crate) via: Vec<ViaRule>,
     pub(crate) sandbox: Sandbox,
 }
 
@@ -102,6 +105,7 @@ impl SettingSources {
             line_history: layer.line_history,
             inbox: layer.inbox,
             take: layer.take.unwrap_or_default(),
+            via: layer.via.unwrap_or_default(),
             sandbox: layer.sandbox.unwrap_or_default(),
         }
     }
@@ -125,6 +129,7 @@ impl Settings {
             line_history: none.line_history,
             inbox: none.inbox,
             take: None,
+            via: None,
             sandbox: Some(none.sandbox),
         }
     }

@@ -3,16 +3,12 @@
 use std::path::Path;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::value::{ValueError, expected, path, quoted, text, yes_no};
+use super::value::{ValueError, expected, field, path, peer, quoted, text, unknown_field, wrong, yes_no};
 use super::values::YesNo;
 use crate::chat::{LeastTrust, TakeRule, TakenFrom};
-use crate::crypto::Fingerprint;
-use crate::peers::name::Name;
 use crate::text::byte_count;
-use crate::text::safe::SafeText;
-use crate::text::suggest::nearest;
 
 const FIELDS: [&str; 4] = ["from", "verified", "max", "dir"];
 
@@ -26,17 +22,10 @@ pub(super) fn rules(value: &DeValue<'_>, home: Option<&Path>) -> Result<Vec<Take
 
 fn rule(item: &Spanned<DeValue<'_>>, home: Option<&Path>) -> Result<TakeRule, ValueError> {
     let at = item.span().start;
-    let wrong = |at: usize, what: String| ValueError { what, at: Some(at) };
     let DeValue::Table(table) = item.get_ref() else {
         return Err(wrong(at, expected("a rule like {from = \"bob\"}", item.get_ref())));
     };
-    if let Some(word) = table.keys().find(|word| !FIELDS.contains(&word.get_ref().as_ref())) {
-        let near = nearest(word.get_ref(), FIELDS.into_iter());
-        let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
-        let what =
-            format!("a rule has from, verified, max and dir, no {}{near}", SafeText::line(word.get_ref()));
-        return Err(wrong(word.span().start, what));
-    }
+    unknown_field(table, &FIELDS, "a rule has from, verified, max and dir")?;
     let name = field(table, "from", |value| text(value).and_then(peer))?;
     let name =
         name.ok_or_else(|| wrong(at, "from is missing: the name of a peer in your book".to_owned()))?;
@@ -47,27 +36,6 @@ fn rule(item: &Spanned<DeValue<'_>>, home: Option<&Path>) -> Result<TakeRule, Va
     let most = field(table, "max", |value| text(value).and_then(byte_count::parse))?;
     let folder = field(table, "dir", |value| path(text(value)?, home))?.map(|dir| as_folder(&dir));
     Ok(TakeRule { from: TakenFrom::Peer { name, least }, most, folder })
-}
-
-/// One field of a rule, if it is there.
-fn field<T>(
-    table: &DeTable<'_>,
-    name: &str,
-    read: impl Fn(&DeValue<'_>) -> Result<T, String>,
-) -> Result<Option<T>, ValueError> {
-    let Some(value) = table.iter().find(|(word, _)| word.get_ref() == name).map(|(_, value)| value) else {
-        return Ok(None);
-    };
-    let at = Some(value.span().start);
-    read(value.get_ref()).map(Some).map_err(|what| ValueError { what: format!("{name}: {what}"), at })
-}
-
-/// Peer of a rule, by its name or its whole fingerprint.
-fn peer(text: &str) -> Result<String, String> {
-    if text.parse::<Fingerprint>().is_ok() {
-        return Ok(text.to_owned());
-    }
-    Name::parse_local(text).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 /// A place that means into a folder, and never a new name beside it.

@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::values::YesNo;
+use crate::crypto::Fingerprint;
+use crate::peers::name::Name;
+use crate::text::safe::SafeText;
 use crate::text::shell::below_home;
+use crate::text::suggest::nearest;
 
 /// Why a value is not one.
 pub(crate) struct ValueError {
@@ -56,4 +60,40 @@ pub(super) fn path(text: &str, home: Option<&Path>) -> Result<PathBuf, String> {
         (None, _) => PathBuf::from(text),
     };
     if path.is_absolute() { Ok(path) } else { Err("a path begins with / or with ~/".to_owned()) }
+}
+
+/// Error at a place in the file.
+pub(super) fn wrong(at: usize, what: String) -> ValueError {
+    ValueError { what, at: Some(at) }
+}
+
+/// Refuses a field of a rule that is none of these.
+pub(super) fn unknown_field(table: &DeTable<'_>, fields: &[&str], has: &str) -> Result<(), ValueError> {
+    let Some(word) = table.keys().find(|word| !fields.contains(&word.get_ref().as_ref())) else {
+        return Ok(());
+    };
+    let near = nearest(word.get_ref(), fields.iter().copied());
+    let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+    Err(wrong(word.span().start, format!("{has}, no {}{near}", SafeText::line(word.get_ref()))))
+}
+
+/// One field of a rule, if it is there.
+pub(super) fn field<T>(
+    table: &DeTable<'_>,
+    name: &str,
+    read: impl Fn(&DeValue<'_>) -> Result<T, String>,
+) -> Result<Option<T>, ValueError> {
+    let Some(value) = table.iter().find(|(word, _)| word.get_ref() == name).map(|(_, value)| value) else {
+        return Ok(None);
+    };
+    let at = Some(value.span().start);
+    read(value.get_ref()).map(Some).map_err(|what| ValueError { what: format!("{name}: {what}"), at })
+}
+
+/// Peer of a rule, by its name or its whole fingerprint.
+pub(super) fn peer(text: &str) -> Result<String, String> {
+    if text.parse::<Fingerprint>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    Name::parse_local(text).map(|name| name.to_string()).map_err(|error| error.to_string())
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::chat::{AcceptPolicy, HistoryPolicy, KeyExchange, NotifyWhen, Protocol, TakeRule};
+use crate::chat::{AcceptPolicy, HistoryPolicy, KeyExchange, NotifyWhen, Protocol, TakeRule, ViaRule};
 use crate::limits::TIME_CELLS;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
@@ -187,6 +187,7 @@ pub(crate) struct Layer {
     pub(crate) line_history: Option<PathBuf>,
     pub(crate) inbox: Option<PathBuf>,
     pub(crate) take: Option<Vec<TakeRule>>,
+    pub(crate) via: Option<Vec<ViaRule>>,
     pub(crate) sandbox: Option<Sandbox>,
 }
 
@@ -207,6 +208,7 @@ impl Layer {
             line_history: self.line_history.or(below.line_history),
             inbox: self.inbox.or(below.inbox),
             take: self.take.or(below.take),
+            via: self.via.or(below.via),
             sandbox: self.sandbox.or(below.sandbox),
         }
     }

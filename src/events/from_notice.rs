@@ -323,7 +323,9 @@ fn of_info(info: &Info) -> OutputEvent {
             let dial = dial.iter().map(ToString::to_string).collect();
             OutputEvent::Listening { address, addresses: Some(all).filter(|all| all.len() > 1), dial }
         }
-        Info::Connecting { target, .. } => OutputEvent::Connecting { address: target.clone() },
+        Info::Connecting { target, via, .. } => {
+            OutputEvent::Connecting { address: target.clone(), via: via.clone() }
+        }
         Info::Joined { name, fingerprint, status, trust_level } => OutputEvent::Connected {
             name: name.clone(),
             fingerprint: Some(fingerprint.to_string()),

@@ -51,6 +51,9 @@ pub(crate) enum OutputEvent {
     },
     Connecting {
         address: String,
+        /// Proxy or command by which it is called.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        via: Option<String>,
     },
     Connected {
         name: String,
@@ -443,7 +446,8 @@ impl fmt::Display for OutputEvent {
                 let all = addresses.as_ref().map(|all| all.join(" and "));
                 f.write_str(&listening(all.as_ref().unwrap_or(address), dial))
             }
-            Self::Connecting { address } => write!(f, "connecting to {address}"),
+            Self::Connecting { address, via: None } => write!(f, "connecting to {address}"),
+            Self::Connecting { address, via: Some(via) } => write!(f, "connecting to {address} via {via}"),
             Self::Connected { name, fingerprint: None, .. } => {
                 write!(f, "connected to {name}, raw: nothing is signed")
             }

@@ -53,7 +53,10 @@ pub(crate) fn notice(event: &Value) -> Option<Notice> {
             let at = if all.is_empty() { text(event, "address") } else { all.join(" and ") };
             return words(listening(&at, &texts(&event["dial"])));
         }
-        "connecting" => return words(format!("connecting to {}; Ctrl-C cancels", text(event, "address"))),
+        "connecting" => {
+            let via = event["via"].as_str().map(|via| format!(" via {via}")).unwrap_or_default();
+            return words(format!("connecting to {}{via}; Ctrl-C cancels", text(event, "address")));
+        }
         "rollover" => {
             let (name, next) = (text(event, "name"), text(event, "next"));
             return words(format!("{name} says that the next key is {next}"));

@@ -237,7 +237,7 @@ impl World {
         }
         let conn = self.connect(Role::Responder, Some(dial), choices);
         let (to, seed) = (SocketAddr::from(([127, 0, 0, 1], 8001)), self.seed());
-        self.handle(Input::Connected { dial, conn, to, seed });
+        self.handle(Input::Connected { dial, conn, to: Some(to), seed });
         self.carry(conn);
     }
 

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use crate::ids::ConnId;
 pub use reactor::Net;
+pub use socks::{SocksError, SocksRequest};
 pub use source_limiter::{LimitExceeded, SourceLimiter};
 
 mod dial;
@@ -18,7 +19,9 @@ mod listener;
 mod local;
 pub mod process;
 mod reactor;
+mod release;
 mod slot;
+mod socks;
 mod source_limiter;
 mod stream;
 pub(crate) mod worker;
@@ -78,11 +81,17 @@ pub enum NetEvent {
         /// Our own address on it, from which the other side sees us call.
         from: SocketAddr,
     },
+    /// A proxy has connected. What was sent before is already on its way.
+    ConnectedByProxy {
+        /// The number that [`Net::connect_by_proxy`] gave.
+        conn: ConnId,
+    },
     /// No address answered; the connection is gone.
     Unreachable {
         /// The number that [`Net::connect`] gave.
         conn: ConnId,
-        /// Every address in the order tried, and why it failed.
+        /// Every address in the order tried, and why it failed: of a proxy, [`SocksError`] where it
+        /// has answered.
         tried: Vec<(SocketAddr, io::Error)>,
     },
     /// Bytes from the peer, never empty.

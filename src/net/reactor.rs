@@ -5,8 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use super::dial::{DialStep, Dialer};
 use super::link::{Link, LinkStatus};
 use super::listener::{self, AcceptError};
 use super::slot::{Slot, SlotState};
+use super::socks::SocksRequest;
 use super::source_limiter::{SourceLimiter, SourcePrefix};
 use super::stream::Stream;
 use super::{LimitExceeded, NetEvent, ReadInterest, SocketId, Stack};
@@ -52,7 +52,7 @@ pub struct Net {
     /// Callers that have not proved a key.
     unproven: BTreeSet<u64>,
     /// Connections that were lost and are not closed by their owner yet.
-    lost: BTreeSet<u64>,
+    pub(super) lost: BTreeSet<u64>,
     /// Unsent bytes of connections that no longer exist.
     dropped_bytes: usize,
     max_links: Option<usize>,
@@ -138,8 +138,21 @@ impl Net {
     /// [`CONNECT_TIMEOUT_MS`](crate::limits::CONNECT_TIMEOUT_MS) each. Bytes sent before one
     /// answers wait for it. [`Net::close`] cancels.
     pub fn connect(&mut self, addrs: Vec<SocketAddr>) -> ConnId {
-        let id = self.allocate_id();
-        let state = SlotState::Dialling(Dialer::new(addrs));
+        self.dial(Dialer::new(addrs))
+    }
+
+    /// The same by a SOCKS proxy, each of whose addresses is tried; all of it ends at a moment.
+    pub fn connect_by_proxy(
+        &mut self,
+        addrs: Vec<SocketAddr>,
+        request: SocksRequest,
+        until: Instant,
+    ) -> ConnId {
+        self.dial(Dialer::new(addrs).by_proxy(request, until))
+    }
+
+    fn dial(&mut self, dialer: Dialer) -> ConnId {
+        let (id, state) = (self.allocate_id(), SlotState::Dialling(Box::new(dialer)));
         self.slots.insert(id, Slot { state, deadline: None, unauthenticated: None });
         self.ready.insert(id);
         ConnId(id)
@@ -254,26 +267,6 @@ impl Net {
         self.ready.remove(&id.0);
         self.lost.remove(&id.0);
         self.resume_accept();
-    }
-
-    /// Gives a connection away, open or lost, as a blocking socket, with the queued bytes that are
-    /// not sent yet. Nothing is reported of it any more.
-    ///
-    /// # Errors
-    /// When the connection is gone or the system refuses; then it is closed.
-    pub fn release(&mut self, id: ConnId) -> io::Result<(TcpStream, Vec<u8>)> {
-        let gone = || io::Error::from(io::ErrorKind::NotConnected);
-        self.mark_authenticated(id);
-        self.set_deadline(id.0, None);
-        self.ready.remove(&id.0);
-        self.lost.remove(&id.0);
-        let slot = self.slots.remove(&id.0).ok_or_else(gone)?;
-        let SlotState::Open(link) = slot.state else { return Err(gone()) };
-        let (Stream::Tcp(mut stream), unsent) = link.into_parts() else { return Err(gone()) };
-        self.poll.registry().deregister(&mut stream)?;
-        let stream = TcpStream::from(OwnedFd::from(stream));
-        stream.set_nonblocking(false)?;
-        Ok((stream, unsent))
     }
 
     /// Closes every connection and listener at once. The waker keeps working.
@@ -417,7 +410,7 @@ impl Net {
                         self.abort(conn);
                         events.push(NetEvent::Unreachable { conn, tried });
                     }
-                    DialStep::Connected { to, from, stream } => {
+                    DialStep::Connected { ends, stream } => {
                         let mut link = Link::new(Stream::Tcp(stream));
                         link.reading = dialer.reading;
                         for early in std::mem::take(&mut dialer.early) {
@@ -426,7 +419,10 @@ impl Net {
                         slot.state = SlotState::Open(link);
                         self.set_deadline(id, None);
                         self.ready.insert(id);
-                        events.push(NetEvent::Connected { conn, to, from });
+                        events.push(match ends {
+                            Some((to, from)) => NetEvent::Connected { conn, to, from },
+                            None => NetEvent::ConnectedByProxy { conn },
+                        });
                     }
                 }
             }
@@ -547,7 +543,7 @@ impl Net {
         }
     }
 
-    fn set_deadline(&mut self, id: u64, deadline: Option<Instant>) {
+    pub(super) fn set_deadline(&mut self, id: u64, deadline: Option<Instant>) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         if let Some(old) = std::mem::replace(&mut slot.deadline, deadline) {
             self.timers.remove(&(old, id));

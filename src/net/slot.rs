@@ -14,7 +14,7 @@ pub(super) struct Slot {
 }
 
 pub(super) enum SlotState {
-    Dialling(Dialer),
+    Dialling(Box<Dialer>),
     Open(Link),
 }
 

@@ -1,11 +1,17 @@
 //! Addresses to listen on and to dial, as users write them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use crate::limits::PORT_DEFAULT;
 use crate::text::safe::SafeText;
+pub use target::{Target, is_onion};
+
+mod target;
+
+/// Between an address of the book and the way to it.
+const VIA: &str = ";via=";
 
 /// Address family to use: `-4`, `-6` or neither.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -68,16 +74,6 @@ impl fmt::Display for BoundAddresses {
     }
 }
 
-/// Address to dial: `host`, `host:port`, `1.2.3.4`, `::1`, `[::1]:port`. Its canonical form, hosts
-/// in lower case, is what a peer is remembered by.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Target {
-    /// A host name or an address without brackets, in its canonical form.
-    pub host: String,
-    /// The TCP port, not 0.
-    pub port: u16,
-}
-
 /// Error in an address, which it names, with what to write instead.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}", fault.sentence(text))]
@@ -105,6 +101,8 @@ enum AddressFault {
     V4,
     /// A character does not occur in host names.
     Host,
+    /// The way behind it cannot be read.
+    Via,
 }
 
 impl AddressFault {
@@ -129,39 +127,15 @@ impl AddressFault {
             Self::Host => format!(
                 "{text} is not a host name, which has letters, digits, dots and -; write other scripts in their xn-- form"
             ),
+            Self::Via => {
+                format!("the way in {text} cannot be read; write {VIA}socks5h://HOST:PORT, or nothing")
+            }
         }
     }
 
     fn of(self, text: &str) -> AddressError {
         AddressError { text: SafeText::line(text), fault: self }
     }
-}
-
-impl Target {
-    /// Whether both are one place: `localhost`, 127.0.0.0/8 and `::1` are one host.
-    #[must_use]
-    pub fn is_same_place(&self, other: &Self) -> bool {
-        self.port == other.port
-            && (self.host == other.host || is_loopback(&self.host) && is_loopback(&other.host))
-    }
-}
-
-impl Target {
-    /// Whether it is no name that somebody else looks up: an IP address, or `localhost`.
-    #[must_use]
-    pub fn is_literal(&self) -> bool {
-        self.host == "localhost" || self.host.split('%').next().is_some_and(|ip| ip.parse::<IpAddr>().is_ok())
-    }
-}
-
-impl From<SocketAddr> for Target {
-    fn from(address: SocketAddr) -> Self {
-        Self { host: address.ip().to_canonical().to_string(), port: address.port() }
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl FromStr for ListenAt {
@@ -177,35 +151,13 @@ impl FromStr for ListenAt {
     }
 }
 
-impl FromStr for Target {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Self, AddressError> {
-        if is_digits(text) {
-            return Err(AddressFault::NoHost.of(text));
-        }
-        let (host, port) = parts(text).map_err(|fault| fault.of(text))?;
-        match (host.is_empty(), port) {
-            (true, _) => Err(AddressFault::NoHost.of(text)),
-            (_, 0) => Err(AddressFault::PortZero.of(text)),
-            _ => Ok(Self { host, port }),
-        }
-    }
-}
-
 impl fmt::Display for ListenAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_address(f, self.host.as_deref().unwrap_or_default(), self.port)
     }
 }
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_address(f, &self.host, self.port)
-    }
-}
-
-fn write_address(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+pub(super) fn write_address(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
     if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
 }
 
@@ -283,7 +235,6 @@ fn in_host(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fmt::{Debug, Display};
-    use std::net::SocketAddr;
     use std::str::FromStr;
 
     use crate::peers::address::{AddressError, ListenAt, Target};
@@ -352,36 +303,6 @@ mod tests {
         ] {
             check::<Target>(text, expected);
         }
-    }
-
-    #[test]
-    fn every_spelling_of_this_machine_is_one_place_for_each_port() {
-        let target = |text: &str| text.parse::<Target>().unwrap();
-        let spellings = ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"];
-        for one in spellings {
-            for other in spellings {
-                assert!(target(one).is_same_place(&target(other)), "{one} {other}");
-            }
-            assert!(!target(one).is_same_place(&target("localhost:9")), "{one}");
-            assert!(!target(one).is_same_place(&target("128.0.0.1")), "{one}");
-        }
-        assert!(target("h.").is_same_place(&target("H")) && !target("h").is_same_place(&target("i")));
-    }
-
-    #[test]
-    fn an_address_is_literal_if_nobody_else_says_where_it_leads() {
-        for (text, expected) in [
-            ("127.0.0.1", true),
-            ("::1", true),
-            ("fe80::1%eth0", true),
-            ("LocalHost.", true),
-            ("bob.example", false),
-            ("localhost.example", false),
-        ] {
-            assert_eq!(text.parse::<Target>().unwrap().is_literal(), expected, "{text}");
-        }
-        let mapped = "[::ffff:10.0.0.1]:9".parse::<SocketAddr>().unwrap();
-        assert_eq!(Target::from(mapped).to_string(), "10.0.0.1:9");
     }
 
     #[test]

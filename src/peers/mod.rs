@@ -6,3 +6,4 @@ pub mod invitation;
 pub mod met;
 pub mod name;
 pub mod name_index;
+pub mod via;

@@ -104,7 +104,7 @@ impl Actors {
         self.simulation.links.connect((dialled, pending.actor), (accepted, callee));
         let seed = self.simulation.next_seed(pending.actor, "dialled");
         let to = SocketAddr::new(real.ip(), pending.target.port);
-        let input = Input::Connected { dial: pending.dial, conn: dialled, to, seed };
+        let input = Input::Connected { dial: pending.dial, conn: dialled, to: Some(to), seed };
         self.simulation.inputs.push_back((pending.actor, input));
         let from = self.simulation.ports.assign_caller(pending.actor);
         let seed = self.simulation.next_seed(callee, "called");
@@ -268,7 +268,7 @@ impl Actors {
                 let Some((actor, dial)) = self.simulation.dials.remove(&conn) else { return };
                 self.simulation.owners.insert(conn, actor);
                 let seed = self.simulation.next_seed(actor, "dialled");
-                self.input(actor, Input::Connected { dial, conn, to, seed });
+                self.input(actor, Input::Connected { dial, conn, to: Some(to), seed });
             }
             NetEvent::Unreachable { conn, tried } => {
                 let Some((actor, dial)) = self.simulation.dials.remove(&conn) else { return };
@@ -279,7 +279,9 @@ impl Actors {
             NetEvent::Ended { conn } => self.live_eof(conn, None),
             NetEvent::Lost { conn, error } => self.live_eof(conn, Some(describe(&error))),
             NetEvent::Evicted { conn } => self.owner_input(conn, Input::Evicted { conn }),
-            NetEvent::Woken
+            // A script has no proxies.
+            NetEvent::ConnectedByProxy { .. }
+            | NetEvent::Woken
             | NetEvent::OutOfFds { .. }
             | NetEvent::Refused { .. }
             | NetEvent::AcceptedLocal { .. } => {}

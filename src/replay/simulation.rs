@@ -369,7 +369,10 @@ impl Host for SimHost<'_> {
                 });
             }
             Effect::Unlisten(listener) => simulation.unlisten(actor, listener),
-            Effect::Connect { dial, target, family } => {
+            Effect::Connect { dial, target, .. } if target.way().is_some() => {
+                return Some(Input::Unreachable { dial, why: "a script has no proxies".to_owned() });
+            }
+            Effect::Connect { dial, target, family, .. } => {
                 simulation.pending_dials.push_back(PendingDial { actor, dial, target, family });
             }
             Effect::CancelConnect(dial) => simulation.cancel_connect(actor, dial),

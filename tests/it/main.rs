@@ -57,5 +57,6 @@ mod transfers;
 mod trust;
 mod unproven;
 mod unseen;
+mod via;
 mod wire;
 mod words;

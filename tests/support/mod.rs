@@ -8,6 +8,7 @@ pub mod callgrind;
 pub mod hostile_peer;
 pub mod net;
 pub mod picture;
+pub mod socks;
 pub mod watch;
 pub mod wire;
 

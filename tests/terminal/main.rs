@@ -26,7 +26,6 @@ mod storms;
 mod support;
 mod tall;
 mod title;
-mod tmux;
 mod transfers;
 mod urls;
 mod writing;

@@ -18,6 +18,7 @@ use crate::delivery::Room;
 use crate::limits;
 use crate::peers::address::{AddressError, ListenAt};
 use crate::peers::name::{Name, NameError};
+use crate::peers::via::ViaError;
 use crate::text::safe::SafeText;
 
 /// Content of a typed line. A line that looks like a command is never text.
@@ -159,6 +160,9 @@ pub enum CommandError {
     /// A bad address.
     #[error("{0}")]
     Address(#[from] AddressError),
+    /// A bad way.
+    #[error("{0}")]
+    Via(#[from] ViaError),
     /// A bad fingerprint.
     #[error("{0} is not a complete fingerprint: it is SHA256: and 43 characters, as :showkey prints it")]
     Fingerprint(SafeText),

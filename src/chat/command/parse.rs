@@ -170,6 +170,9 @@ fn words_of<'a>(spec: &CommandSpec, arguments: &'a str) -> Result<Vec<Cow<'a, st
     let whole = arguments.trim();
     let shell_words = |text| shell_words::split(text).map_err(|_| CommandError::Quotes);
     Ok(match (spec.name, whole.rsplit_once(char::is_whitespace), whole.split_once(char::is_whitespace)) {
+        ("connect", ..) if whole.contains("--via") => {
+            shell_words(whole)?.into_iter().map(Cow::Owned).collect()
+        }
         ("send", ..) => shell_words(whole)?.into_iter().map(Cow::Owned).collect(),
         ("accept", _, Some((number, rest))) => {
             let (place, anyway) = match rest.strip_suffix(ANYWAY) {
@@ -368,7 +371,7 @@ pub(crate) fn listen_command(options: ListenOptions) -> Result<Command, CommandE
 }
 
 fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
-    let (mut callee, mut family, mut pin) = (None, Family::Any, None);
+    let (mut callee, mut via, mut family, mut pin) = (None, None, Family::Any, None);
     let mut accept = AcceptPolicy::Anyone;
     let (mut protocol, mut direction) = (Protocol::Native, KeyExchange::Mutual);
     let mut words = words.iter();
@@ -376,6 +379,7 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
         match *word {
             "--wire" => protocol = protocol_of(words.next().ok_or_else(&usage)?)?,
             "--one-way" => direction = KeyExchange::ListenerOnly,
+            "--via" => via = Some(Box::new(words.next().ok_or_else(&usage)?.parse()?)),
             "--pin" => pin = Some(fingerprint(words.next().ok_or_else(&usage)?)?),
             "--to" => accept = AcceptPolicy::Key(fingerprint(words.next().ok_or_else(&usage)?)?),
             "-4" => family = Family::V4,
@@ -396,7 +400,7 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
         }
         (Protocol::Oaep(_), direction) => Protocol::Oaep(direction),
     };
-    Ok(Command::Connect(CallOptions { callee, family, pin, accept, protocol }))
+    Ok(Command::Connect(CallOptions { callee, via, family, pin, accept, protocol }))
 }
 
 fn fingerprint(word: &str) -> Result<Fingerprint, CommandError> {

@@ -119,13 +119,14 @@ pub const COMMANDS: [CommandSpec; 35] = [
     ),
     spec(
         "connect",
-        "[NAME|ADDR] [--pin SHA256:…|--to SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
+        "[NAME|ADDR] [--via PROXY|CMD] [--pin SHA256:…|--to SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
         "call somebody",
         Completion::CallablePeers,
         "NAME is a peer in your book: its addresses are tried, the last good one first, and only its key is accepted. ADDR is \
          host:port, or a host with a dot or localhost; the default port is 8000. Without an argument, calls \
          whatever was called last. --to accepts only that key; --pin does so, and marks it \
-         verified. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
+         verified. --via socks5h://HOST:PORT calls by a proxy, which looks the name up, and --via 'ssh -W %h:%p HOST' by a \
+         command; that is remembered with the address, and --via none calls directly. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
          --one-way does not give your key, as the tutorial's server requires.",
     ),
     spec(

@@ -74,9 +74,10 @@ impl Info {
                 ),
             ),
             Self::KeyCancelled => (Omitted, "key generation cancelled; nothing was changed".to_owned()),
-            Self::Connecting { name, target } => {
+            Self::Connecting { name, target, via } => {
                 let name = name.as_ref().map(|name| format!("{name} at ")).unwrap_or_default();
-                (Omitted, format!("connecting to {name}{target}; Ctrl-C cancels"))
+                let via = via.as_ref().map(|via| format!(" via {}", SafeText::line(via))).unwrap_or_default();
+                (Omitted, format!("connecting to {name}{target}{via}; Ctrl-C cancels"))
             }
             Self::NotCalling { name } => (AnyRows, format!("no longer calling {name}")),
             Self::CallsStand { name } => {

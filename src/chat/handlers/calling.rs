@@ -73,7 +73,7 @@ impl Chat {
             (_, PeerId::Key(fingerprint)) => Some(fingerprint),
             (_, PeerId::Conn(_)) => None,
         };
-        let options = match call.resolve(&self.book, key_of) {
+        let options = match call.resolve(&self.book, &self.via_rules, key_of) {
             Ok(options) => DialOptions { face: self.conversations.current_face(), ..options },
             Err(error) => return self.refuse_call(error),
         };
@@ -109,8 +109,8 @@ impl Chat {
             return false;
         };
         self.conversations.face_mut().change_addressee(call);
-        let (name, target) = (self.name_called(options), options.target.to_string());
-        self.effects.info(Info::Connecting { name, target });
+        let connecting = self.connecting(options);
+        self.effects.info(connecting);
         true
     }
 
@@ -143,14 +143,19 @@ impl Chat {
         let is_there = |one: &Conversation| {
             let called = match &one.origin {
                 Origin::Outbound { dial, to } => {
-                    let answered = Target::from(*to);
-                    let is_here = target.host == "localhost" && answered.is_same_place(target);
-                    dial.target == *target || answered == *target || is_here
+                    let answered = to.map(Target::from);
+                    let is_there = |there: &Target| {
+                        there == target || target.host == "localhost" && there.is_same_place(target)
+                    };
+                    dial.target.is_written_as(target) || answered.as_ref().is_some_and(is_there)
                 }
                 Origin::Inbound { .. } => false,
             };
             let entry = one.key.and_then(|key| self.book.by_fingerprint(&key));
-            one.is_open() && (called || entry.is_some_and(|peer| peer.addresses.contains(target)))
+            one.is_open()
+                && (called
+                    || entry
+                        .is_some_and(|peer| peer.addresses.iter().any(|there| there.is_written_as(target))))
         };
         let conn = self.conversations.conns(is_there).into_iter().next()?;
         self.conversations.get(conn)?.peer.as_ref()?.fingerprint()
@@ -190,19 +195,25 @@ impl Chat {
     /// Says whom the user calls, and calls.
     pub(crate) fn begin_dial(&mut self, dial: DialId) {
         let Some(Dial { options, .. }) = self.dials.get(&dial) else { return };
-        let (target, protocol, face) = (options.target.to_string(), options.protocol, options.face);
-        let name = self.name_called(options);
-        self.in_face(face, |chat| chat.effects.info(Info::Connecting { name, target }));
+        let (protocol, face, connecting) = (options.protocol, options.face, self.connecting(options));
+        self.in_face(face, |chat| chat.effects.info(connecting));
         self.show_oaep_banner(protocol);
         self.place_call(dial);
+    }
+
+    fn connecting(&self, options: &DialOptions) -> Info {
+        let (name, target) = (self.name_called(options), options.target.to_string());
+        Info::Connecting { name, target, via: options.target.way().map(ToString::to_string) }
     }
 
     /// Asks for the connection of a dial.
     pub(crate) fn place_call(&mut self, dial: DialId) {
         let Some(Dial { options, begins_at, .. }) = self.dials.get_mut(&dial) else { return };
         *begins_at = None;
-        let (target, family) = (options.target.clone(), options.family);
-        self.effects.push(Effect::Connect { dial, target, family });
+        let options = options.clone();
+        let callee = self.callee(&options).map(|(_, name)| name.to_string());
+        let DialOptions { target, family, .. } = options;
+        self.effects.push(Effect::Connect { dial, target, family, callee });
     }
 
     pub(crate) fn insert_dial(&mut self, dial: Dial) -> DialId {

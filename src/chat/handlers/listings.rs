@@ -21,8 +21,8 @@ impl Chat {
             let identity =
                 [peer.name.to_string(), peer.trust.standing().to_owned(), peer.fingerprint.short()];
             let last_seen = self.last_seen.get(&peer.fingerprint).copied();
-            let addresses = || peer.written_addresses().join(" ");
-            let address = conversation.map_or_else(addresses, |conversation| conversation.origin.to_string());
+            let addresses = || peer.shown_addresses().join(", ");
+            let address = conversation.map_or_else(addresses, |conversation| conversation.origin.shown());
             let waiting = self.waiting_for(PeerId::Key(peer.fingerprint));
             rows.push(self.peer_row(identity, conversation, last_seen, waiting, address));
         }

@@ -4,12 +4,14 @@
 use super::room::is_for_want_of_room;
 use crate::chat::addressee::{Addressee, WaitingTexts};
 use crate::chat::backoff::delay;
+use crate::chat::callee::is_unreachable;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Warning};
 use crate::chat::redial::{AfterLoss, Redial, Redialling};
 use crate::chat::types::{AcceptPolicy, DialOptions, DialOutcome, Origin, PeerId};
+use crate::chat::ways::with_way;
 use crate::chat::{Chat, Dial};
 use crate::crypto::Fingerprint;
 use crate::delivery::Calls;
@@ -70,8 +72,7 @@ impl Chat {
             && conversation.acquaintance() == Acquaintance::Chosen
             && !self.is_blocked(peer)
             && self.conversations.open_with(PeerId::Key(peer)).is_none();
-        let others = self.known_addresses(peer).iter().rev();
-        let others = others.filter(|other| **other != dial.target).cloned().collect();
+        let others = self.addresses_of(peer).into_iter().filter(|other| *other != dial.target).collect();
         is_called.then(|| Redial::new(peer, dial, others, conversation.redial.as_ref(), self.now.mono))
     }
 
@@ -83,12 +84,12 @@ impl Chat {
         let called = self.kept.iter().flat_map(|kept| kept.ledger.called());
         let wanted: Vec<_> = called.filter(|peer| self.is_wanted(*peer)).collect();
         for peer in wanted {
-            let Some((last, others)) = self.known_addresses(peer).split_last() else { continue };
+            let mut addresses = self.addresses_of(peer).into_iter();
+            let Some(last) = addresses.next() else { continue };
             if self.conversations.open_with(PeerId::Key(peer)).is_some() {
                 continue;
             }
-            let others = others.iter().rev().cloned().collect();
-            let redial = Redial::begun(peer, last.clone(), others, self.now.mono);
+            let redial = Redial::begun(peer, last, addresses.collect(), self.now.mono);
             self.dial_at(redial, self.now.mono);
             let name = self.name_of_key(peer);
             self.effects.info(Info::CallsStand { name });
@@ -131,9 +132,12 @@ impl Chat {
         self.insert_dial(Dial { begins_at: Some(at), redial: Some(redial), ..dial });
     }
 
-    /// Addresses of a peer in the book, the last that answered at the end.
-    fn known_addresses(&self, peer: Fingerprint) -> &[Target] {
-        self.book.by_fingerprint(&peer).map_or(&[], |entry| &entry.addresses)
+    /// Addresses of a peer in the book by their ways, the last that answered first.
+    fn addresses_of(&self, peer: Fingerprint) -> Vec<Target> {
+        let Some(entry) = self.book.by_fingerprint(&peer) else { return Vec::new() };
+        let addresses = entry.addresses.iter().rev();
+        let addresses = addresses.map(|target| with_way(target, Some(entry), None, &self.via_rules));
+        addresses.filter(|target| !is_unreachable(target)).collect()
     }
 
     /// Takes note that a lost peer did not answer at an address: the next one is called at once, or

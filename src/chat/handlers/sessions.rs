@@ -91,7 +91,13 @@ impl Chat {
         self.drain(conn);
     }
 
-    pub(crate) fn handle_connected(&mut self, dial: DialId, conn: ConnId, to: SocketAddr, seed: Seed) {
+    pub(crate) fn handle_connected(
+        &mut self,
+        dial: DialId,
+        conn: ConnId,
+        to: Option<SocketAddr>,
+        seed: Seed,
+    ) {
         let Some(begun) = self.dials.remove(&dial) else {
             return self.effects.push(Effect::Close(conn));
         };
@@ -418,10 +424,10 @@ impl Chat {
         if !is_known || !is_there {
             changes.push(Change::Meet { fingerprint, name: name.clone(), address });
         }
-        if let Some(Origin::Outbound { dial, to }) = &origin {
+        if let Some(Origin::Outbound { dial, to: Some(to) }) = &origin {
             let (address, to) = (dial.target.clone(), Target::from(*to));
             let is_known = || self.book.place_of(&address).is_some_and(|place| place.is_same_place(&to));
-            if !address.is_literal() && !is_known() {
+            if address.via.is_none() && !address.is_literal() && !is_known() {
                 changes.push(Change::Resolve { fingerprint, address, to });
             }
         }

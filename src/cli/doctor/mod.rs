@@ -6,6 +6,7 @@ mod messages;
 mod remote;
 mod report;
 mod taking;
+mod way;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
@@ -20,14 +21,15 @@ use crate::app::keyring::{self, StoredKey};
 use crate::app::os::{Bound, bind};
 use crate::app::output;
 use crate::app::sandbox::{self, Confinement, Reach};
-use crate::chat::KeyFor;
 use crate::chat::display::version_and_suite;
+use crate::chat::{KeyFor, with_way};
 use crate::config::{Layer, Sandbox, SettingSources, Settings};
 use crate::crypto::{Fingerprint, Identity};
 use crate::limits::PORT_DEFAULT;
 use crate::net::Net;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::{Book, Trust};
+use crate::peers::via::Via;
 use crate::store::{Home, book_file, key_file};
 use remote::{ProbeOutcome, RemoteCheck, probe};
 use report::{DoctorReport, Finding};
@@ -41,6 +43,7 @@ the other side may see a handshake that ended. The exit code is that of the firs
 Examples:
   rsachat doctor
   rsachat doctor example.org:8000
+  rsachat doctor abc.onion --via socks5h://127.0.0.1:9050
   rsachat doctor --listen 9000 --listen '[::1]:9000'")]
 pub(crate) struct DoctorArgs {
     /// Address to call: host or host:port
@@ -49,6 +52,9 @@ pub(crate) struct DoctorArgs {
     /// Key expected there
     #[arg(long, value_name = "SHA256:…", value_parser = args::fingerprint, requires = "address")]
     pin: Option<Fingerprint>,
+    /// Call by a proxy that looks names up, or by a shell command with %h and %p; none: directly
+    #[arg(long, value_name = "PROXY|CMD", value_parser = args::via, requires = "address")]
+    via: Option<Via>,
     /// Address to listen on [default: as configured, else 8000]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
@@ -109,6 +115,8 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         report.add(&check_port(&mut net, at, own, &name)?)?;
     }
     if let Some(target) = &target {
+        let peer = book.as_ref().and_then(|book| book.by_address(target));
+        let target = &with_way(target, peer, task.via.as_ref(), &config.via);
         let check = RemoteCheck { own, name: &name, book: book.as_ref(), target, family, pin: task.pin };
         check.run(&mut net, &mut report)?;
     }
@@ -276,7 +284,8 @@ fn check_holder(net: &mut Net, at: &ListenAt, own: &Identity, name: &str) -> io:
         Some(host) => (host.as_str(), at.port).to_socket_addrs()?.next(),
     };
     let Some(addr) = addr else { return Ok(None) };
-    let result = probe(net, addr, own, name, &|_| false)?;
+    let conn = net.connect(vec![addr]);
+    let result = probe(net, conn, own, name, &|_| false)?;
     let ProbeOutcome::KeyRejected = result.outcome else { return Ok(None) };
     Ok(result.peer_key.map(|key| {
         if key == *own.public() {

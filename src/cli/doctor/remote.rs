@@ -10,7 +10,9 @@ use crate::app::error::{AppError, code, describe};
 use crate::app::keyring::seed;
 use crate::app::os::of_family;
 use crate::chat::display::version_and_suite;
-use crate::chat::{AcceptPolicy, DialOptions, KeyRefusal, Origin, Protocol, Warning, judge};
+use crate::chat::{
+    AcceptPolicy, CalleeError, DialOptions, KeyRefusal, Origin, Protocol, Warning, is_unreachable, judge,
+};
 use crate::crypto::{Fingerprint, Identity, PublicKey, RsaJob};
 use crate::ids::{ConnId, FaceId};
 use crate::limits::{
@@ -41,7 +43,14 @@ pub(crate) struct RemoteCheck<'a> {
 impl RemoteCheck<'_> {
     /// Resolves the name and probes its addresses until one is reachable.
     pub(crate) fn run(&self, net: &mut Net, report: &mut DoctorReport) -> Result<(), AppError> {
-        let addrs = match self.resolve(net) {
+        if is_unreachable(self.target) {
+            let error = CalleeError::Onion { target: self.target.clone() };
+            return report.add(&Finding::problem(code::USAGE, "name", error.to_string()));
+        }
+        if let Some(via) = self.target.way() {
+            return self.run_via(via, net, report);
+        }
+        let addrs = match self.resolve((&self.target.host, self.target.port), net) {
             Ok(addrs) => addrs,
             Err(finding) => return report.add(&finding),
         };
@@ -49,22 +58,10 @@ impl RemoteCheck<'_> {
             let list: Vec<_> = addrs.iter().map(|addr| addr.ip().to_string()).collect();
             report.add(&Finding::ok("name", format!("{} is {}", self.target.host, list.join(", "))))?;
         }
-        // A key for this probe alone is never sent: the peer's comes first, and without a key of
-        // our own it is rejected.
-        let temporary;
-        let own = if let Some(own) = self.own {
-            own
-        } else {
-            temporary = Identity::generate(KEY_BITS_MIN, &mut seed().rng("key"))
-                .map_err(|error| AppError::new(code::FAILED, error.to_string()))?;
-            &temporary
-        };
         let mut unreachable = Vec::new();
         for addr in addrs {
-            let accepts = |key: &PublicKey| {
-                self.own.is_some() && self.book.is_some_and(|book| self.judge(book, addr, key).is_ok())
-            };
-            let result = probe(net, addr, own, self.name, &accepts)?;
+            let conn = net.connect(vec![addr]);
+            let result = self.probe(net, conn, Some(addr))?;
             if let ProbeOutcome::Unreachable(error) = result.outcome {
                 unreachable.push((format!("{addr} cannot be reached: {}", describe(&error)), error.kind()));
                 continue;
@@ -75,7 +72,7 @@ impl RemoteCheck<'_> {
                     .add(&finding.hint("every call tries it first and loses time; -4 or -6 avoids that"))?;
             }
             report.add(&Finding::ok("address", format!("{addr} accepts the call")))?;
-            return self.findings(addr, &result).iter().try_for_each(|finding| report.add(finding));
+            return self.findings(Some(addr), &result).iter().try_for_each(|finding| report.add(finding));
         }
         for (text, kind) in unreachable {
             let finding = Finding::problem(code::MACHINE, "address", text);
@@ -84,8 +81,31 @@ impl RemoteCheck<'_> {
         Ok(())
     }
 
+    /// Runs the handshake on a connection as far as its answer goes.
+    pub(super) fn probe(
+        &self,
+        net: &mut Net,
+        conn: ConnId,
+        to: Option<SocketAddr>,
+    ) -> Result<ProbeResult, AppError> {
+        // A key for this probe alone is never sent: the peer's comes first, and without a key of
+        // our own it is rejected.
+        let temporary;
+        let own = if let Some(own) = self.own {
+            own
+        } else {
+            temporary = Identity::generate(KEY_BITS_MIN, &mut seed().rng("key"))
+                .map_err(|error| AppError::new(code::FAILED, error.to_string()))?;
+            &temporary
+        };
+        let accepts = |key: &PublicKey| {
+            self.own.is_some() && self.book.is_some_and(|book| self.judge(book, to, key).is_ok())
+        };
+        Ok(probe(net, conn, own, self.name, &accepts)?)
+    }
+
     /// Judges the key of the peer by the pin and the book, as a dial would.
-    fn judge(&self, book: &Book, to: SocketAddr, key: &PublicKey) -> Result<(), KeyRefusal> {
+    fn judge(&self, book: &Book, to: Option<SocketAddr>, key: &PublicKey) -> Result<(), KeyRefusal> {
         let own = self.own.map(|own| own.public().fingerprint());
         let (target, accept, protocol) = (self.target.clone(), AcceptPolicy::Anyone, Protocol::Native);
         let (then, family, pin, face) = (Vec::new(), self.family, self.pin, FaceId::OWN);
@@ -93,15 +113,19 @@ impl RemoteCheck<'_> {
         judge(book, own, &Origin::Outbound { dial, to }, key.fingerprint())
     }
 
-    fn resolve(&self, net: &mut Net) -> Result<Vec<SocketAddr>, Finding> {
+    pub(super) fn resolve(
+        &self,
+        (host, port): (&str, u16),
+        net: &mut Net,
+    ) -> Result<Vec<SocketAddr>, Finding> {
         let failed = |why: &str| {
-            Finding::problem(code::MACHINE, "name", format!("{} has no address: {why}", self.target.host)).hint(
+            Finding::problem(code::MACHINE, "name", format!("{host} has no address: {why}")).hint(
                 "check the spelling and the network, or use the number that the other side's `ip address` shows",
             )
         };
         let io_failed = |error: io::Error| failed(&describe(&error));
-        let (host, port) = (self.target.host.clone(), self.target.port);
-        let work = move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        let name = host.to_owned();
+        let work = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
         let task = BackgroundTask::start("lookup", net.waker(), work).map_err(io_failed)?;
         let deadline = Instant::now() + Duration::from_millis(LOOKUP_TIMEOUT_MS);
         let mut addrs = loop {
@@ -121,7 +145,7 @@ impl RemoteCheck<'_> {
     }
 
     /// The findings on a peer that was reached.
-    fn findings(&self, addr: SocketAddr, result: &ProbeResult) -> Vec<Finding> {
+    pub(super) fn findings(&self, addr: Option<SocketAddr>, result: &ProbeResult) -> Vec<Finding> {
         if let Some(key) = &result.peer_key {
             let text = format!("an rsachat, protocol {}, for conversations", version_and_suite());
             let mut findings = vec![Finding::ok("answer", text), self.trust(addr, key)];
@@ -185,7 +209,7 @@ impl RemoteCheck<'_> {
     }
 
     /// The finding on the peer's key in our book.
-    fn trust(&self, addr: SocketAddr, key: &PublicKey) -> Finding {
+    fn trust(&self, addr: Option<SocketAddr>, key: &PublicKey) -> Finding {
         let fingerprint = key.fingerprint();
         let Some(book) = self.book else {
             let text = format!("{fingerprint}, which cannot be checked without the book");
@@ -235,7 +259,7 @@ impl RemoteCheck<'_> {
     }
 }
 
-fn unreachable_hint(kind: io::ErrorKind) -> &'static str {
+pub(super) fn unreachable_hint(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => {
             "the machine is up, but nothing listens on that port, or its firewall rejects the call: on the other \
@@ -312,15 +336,14 @@ pub(crate) struct ProbeResult {
 /// Bytes of the peer that are kept.
 const FIRST_BYTES: usize = 256;
 
-/// Dials an address and runs the handshake as far as its answer goes.
+/// Runs the handshake on a connection that is being made, as far as its answer goes.
 pub(crate) fn probe(
     net: &mut Net,
-    addr: SocketAddr,
+    conn: ConnId,
     own: &Identity,
     name: &str,
     accepts: &dyn Fn(&PublicKey) -> bool,
 ) -> io::Result<ProbeResult> {
-    let conn = net.connect(vec![addr]);
     let deadline = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS + LISTEN_FIRST_MS);
     let result = ProbeResult { first_bytes: Vec::new(), peer_key: None, outcome: ProbeOutcome::ClosedEarly };
     let (session, started) = (None, Instant::now());
@@ -359,7 +382,7 @@ impl Probe<'_> {
         loop {
             self.net.wait(Some(deadline), &mut events)?;
             let outcome = events.drain(..).find_map(|event| match event {
-                NetEvent::Connected { .. } => {
+                NetEvent::Connected { .. } | NetEvent::ConnectedByProxy { .. } => {
                     deadline = Instant::now() + Duration::from_millis(LISTEN_FIRST_MS);
                     None
                 }

@@ -57,8 +57,8 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
     let book = book_file::read(&context.home)?;
     let policy = args.peer.selection().accept_policy(Protocol::Native, &book)?;
     let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
-    let command = listen_or_connect(listen, connect, args.output.family(), policy, Protocol::Native)?;
-    args::check_callee(&command, &book)?;
+    let command = listen_or_connect(listen, connect, &args.output, policy, Protocol::Native)?;
+    context.check_callee(&command, &book)?;
     let profile = context.unlock()?;
     context.confine_and_say(format)?;
     args::warm_up_rng();

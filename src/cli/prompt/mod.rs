@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::args::{self, Context, ProtocolArgs};
 use super::attach::{ServedUse, attach};
 use super::prompt_args::{PromptArgs, layout, open_terminal};
+use super::transfers::taken_to;
 use crate::app::broker::{self, Broker, Purpose};
 use crate::app::error::{AppError, SIGPIPE, code, describe, shown};
 use crate::app::event_loop::{App, Flow, Frontend};
@@ -20,7 +21,7 @@ use crate::app::sandbox::{Confinement, Reach};
 use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
 use crate::chat::{
     AcceptPolicy, Audience, CallOptions, Chat, DialOutcome, ExitRequest, FirstCaller, Input, InputOrigin,
-    ListenOptions, Notice, NotifyPolicy, OtherOffers, TakeRule, TakeRules, Warning,
+    ListenOptions, Notice, NotifyPolicy, OtherOffers, TakeRules, Warning,
 };
 use crate::config::{SettingSources, Settings};
 use crate::events::exit_reason::{self, ExitReason};
@@ -36,7 +37,6 @@ use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 use crate::peers::address::Family;
 use crate::render::layout::Layout;
-use crate::store::files::Destination;
 use crate::store::{OpenedStore, StoreError, book_file};
 use crate::text::redaction::Redactions;
 use crate::ui::screen::{Person, Screen, Viewer, stdout_printer};
@@ -109,11 +109,11 @@ fn try_start(
     let layout = layout(args, &config, edited);
     let book = book_file::read(&context.home);
     if let Ok(book) = &book {
+        // Of what the owner has ended the person was told.
         if before == ServedUse::OwnerPassed {
-            // The person was told.
-            startup.retain(|command| args::check_callee(command, book).is_ok());
+            startup.retain(|command| context.check_callee(command, book).is_ok());
         }
-        startup.iter().try_for_each(|command| args::check_callee(command, book))?;
+        startup.iter().try_for_each(|command| context.check_callee(command, book))?;
     }
     let profile = context.unlock()?;
     let most =
@@ -240,22 +240,6 @@ fn confine(
     Ok((context.confine_reaching(&reach)?, reach))
 }
 
-/// Folders of what is accepted without anybody, which are made if they are missing.
-fn taken_to(config: &Settings) -> Result<Vec<PathBuf>, AppError> {
-    let made = |rule: &TakeRule| {
-        let made = match &rule.folder {
-            Some(folder) => Destination::of_settings(Some(Path::new(folder)), &|_| None),
-            None => Destination::of_settings(config.inbox.as_deref(), &|name| std::env::var_os(name)),
-        };
-        made.map(|place| place.folder().to_owned())
-    };
-    let folders: Result<Vec<_>, _> = config.take.iter().map(made).collect();
-    folders.map_err(|error| {
-        AppError::new(code::MACHINE, format!("the setting take: {error}"))
-            .hint("name another folder with dir")
-    })
-}
-
 fn tell_confinement(
     app: &mut App<ServedSink<Screen>>,
     confinement: &Confinement,
@@ -338,8 +322,9 @@ fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>
     }
     if let Some(callee) = args.call() {
         let callee = callee.parse().map_err(|error| usage(CommandError::Address(error)))?;
-        let (family, accept, pin) = (Family::Any, AcceptPolicy::Anyone, args.pin);
-        commands.push(Command::Connect(CallOptions { callee, family, pin, accept, protocol }));
+        let (via, family) = (args.via.clone().map(Box::new), Family::Any);
+        let (accept, pin) = (AcceptPolicy::Anyone, args.pin);
+        commands.push(Command::Connect(CallOptions { callee, via, family, pin, accept, protocol }));
     }
     commands.extend(args.log.iter().map(|file| Command::Log { to: LogTarget::File(file.clone()) }));
     Ok(commands)

@@ -40,8 +40,8 @@ pub(super) fn run(
     let folder = writable(folder)?;
     let book = book_file::read(&context.home)?;
     let (listen, connect) = (args.listen.as_deref(), args.connect.as_deref());
-    let command = listen_or_connect(listen, connect, args.output.family(), policy, args.protocol()?)?;
-    args::check_callee(&command, &book)?;
+    let command = listen_or_connect(listen, connect, &args.output, policy, args.protocol()?)?;
+    context.check_callee(&command, &book)?;
     let profile = context.unlock()?;
     let seats = args::seats(args.peers, limits::PEERS)?;
     let net = Net::new()?;

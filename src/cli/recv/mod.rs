@@ -48,8 +48,8 @@ pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError
     if listen.is_none() && connect.is_none() {
         return take(context, args, policy, format);
     }
-    let command = listen_or_connect(listen, connect, args.output.family(), policy, protocol)?;
-    args::check_callee(&command, &book)?;
+    let command = listen_or_connect(listen, connect, &args.output, policy, protocol)?;
+    context.check_callee(&command, &book)?;
     let profile = context.unlock()?;
     args.confine(context, format)?;
     args::warm_up_rng();

@@ -123,6 +123,7 @@ fn through_owner(context: &Context<'_>, args: &AskArgs, question: &str) -> Resul
             peer: peer.fingerprint,
             name: peer.name.to_string(),
             text: question.to_owned(),
+            via: args.output.via.clone(),
             answers: args.answers,
             timeout: args.timeout,
             format,

@@ -17,10 +17,11 @@ use crate::app::os::print;
 use crate::app::output::deliver_stderr;
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::display::not_in_time;
-use crate::cli::args;
+use crate::cli::args::{self, via_arguments};
 use crate::crypto::Fingerprint;
 use crate::events::{Done, OutputEvent, OutputFormat, emit, text_of};
 use crate::net::process::Signals;
+use crate::peers::via::Via;
 use crate::text::safe::SafeText;
 use crate::wire::ByeReason;
 
@@ -29,6 +30,7 @@ pub(super) struct OwnedQuestion {
     pub(super) peer: Fingerprint,
     pub(super) name: String,
     pub(super) text: String,
+    pub(super) via: Option<Via>,
     pub(super) answers: u64,
     pub(super) timeout: Duration,
     pub(super) format: OutputFormat,
@@ -119,7 +121,9 @@ impl Run {
             }
             ("reply", "here") if self.stage == Stage::Looking => {
                 (self.stage, self.trouble) = (Stage::Calling, None);
-                client.order(&json!({ "command": "connect", "arguments": [self.question.name] }));
+                let via = via_arguments(self.question.via.as_ref());
+                let arguments: Vec<_> = [self.question.name.clone()].into_iter().chain(via).collect();
+                client.order(&json!({ "command": "connect", "arguments": arguments }));
                 client.order(&json!({ "id": "here", "wait": "connection" }));
             }
             ("reply", "here" | "ask") if !is_ok => {

@@ -51,13 +51,12 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     let book = book_file::read(&context.home)?;
     let (peer, address) = known(target, args, &book)?;
     let connect = if let Some(peer) = peer {
-        call(peer, address)
+        call(peer, address, args.output.via.clone())
     } else {
         let callers = args.peer.selection().accept_policy(Protocol::Native, &book)?;
-        let family = args.output.family();
-        listen_or_connect(None, Some(target), family, callers, Protocol::Native)?
+        listen_or_connect(None, Some(target), &args.output, callers, Protocol::Native)?
     };
-    args::check_callee(&connect, &book)?;
+    context.check_callee(&connect, &book)?;
     let (peer, name) = (peer.map(|peer| peer.fingerprint), args.offered_as.clone());
     let sending = Sending { connect, peer, paths, name };
     loop {

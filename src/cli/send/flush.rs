@@ -13,10 +13,12 @@ use super::waiting::{
 };
 use crate::app::error::{AppError, code};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
+use crate::cli::args::via_arguments;
 use crate::crypto::Fingerprint;
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::net::process::Signals;
 use crate::peers::book::Book;
+use crate::peers::via::Via;
 
 /// Beginning of the id of an order to call a peer; its name follows.
 const CALL: &str = "call ";
@@ -27,6 +29,7 @@ const THERE: &str = "there ";
 pub(super) struct OwnedFlush<'a> {
     /// Peer that it waits for; everybody, where there is none.
     pub(super) name: Option<String>,
+    pub(super) via: Option<Via>,
     /// Time from one sign of progress to the next.
     pub(super) timeout: Option<Duration>,
     pub(super) format: OutputFormat,
@@ -204,8 +207,10 @@ impl Run<'_> {
             };
             self.called = rows.keys().filter(is_called).cloned().collect();
             for name in &self.called {
+                let arguments: Vec<_> =
+                    [name.clone()].into_iter().chain(via_arguments(self.flush.via.as_ref())).collect();
                 client.order(
-                    &json!({ "id": format!("{CALL}{name}"), "command": "connect", "arguments": [name] }),
+                    &json!({ "id": format!("{CALL}{name}"), "command": "connect", "arguments": arguments }),
                 );
                 client.order(&json!({ "id": format!("{THERE}{name}"), "wait": "connection" }));
             }

@@ -31,6 +31,7 @@ use crate::net::process::Signals;
 use crate::net::worker::ThreadPriority;
 use crate::peers::address::{Family, Target};
 use crate::peers::book::{Book, PeerEntry, Trust};
+use crate::peers::via::Via;
 use crate::store::{OpenedStore, book_file};
 
 /// Runs the command, unless it goes by a connection of its own: again where the owner has ended
@@ -71,7 +72,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
         return Ok(Way::OwnConnection);
     }
     if let (Some(target), None) = (&args.target, peer) {
-        return if keeps { Err(not_in_book(target, args, &book)) } else { Ok(Way::OwnConnection) };
+        return if keeps { Err(not_in_book(context, target, args, &book)) } else { Ok(Way::OwnConnection) };
     }
     check_length(&args.message)?;
     let home = context.global.home.as_deref();
@@ -79,7 +80,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::Always)? {
         Ok(client) => {
             context.confine_and_say(format)?;
-            return through(client, args, peer, address, &book, home);
+            return through(context, client, args, peer, address, &book);
         }
         Err(net) => net,
     };
@@ -93,7 +94,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     let (net, opened) = match claim(&context.home, &identity, net, Watch::Always)? {
         Claim::Served(client) => {
             context.confine_and_say(format)?;
-            return through(client, args, peer, address, &book, home);
+            return through(context, client, args, peer, address, &book);
         }
         Claim::Free(net, opened) => (net, opened?),
     };
@@ -115,7 +116,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     for key in receivers.iter().filter(|key| has_texts(key) && book.by_fingerprint(key).is_none()) {
         warn(not_known(key), format);
     }
-    let calls = calls(&called, address.as_ref(), &book, waits, format);
+    let calls = calls(context, args, &called, address.as_ref(), &book, waits);
     let items = match to {
         Some(_) if args.message.is_empty() => Some(start_reader(delimiter(args), net.waker())?),
         _ => None,
@@ -159,16 +160,17 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
 
 /// Calls of the peers that can be called, and why others that something waits for cannot.
 fn calls(
+    context: &Context<'_>,
+    args: &SendArgs,
     called: &[&PeerEntry],
     address: Option<&Target>,
     book: &Book,
     waits: impl Fn(&PeerEntry) -> bool,
-    format: OutputFormat,
 ) -> BTreeMap<Fingerprint, Command> {
-    let mut calls = BTreeMap::new();
+    let (mut calls, format) = (BTreeMap::new(), args.output.format());
     for peer in called {
-        let call = call(peer, address.cloned());
-        match args::check_callee(&call, book) {
+        let call = call(peer, address.cloned(), args.output.via.clone());
+        match context.check_callee(&call, book) {
             Ok(()) => _ = calls.insert(peer.fingerprint, call),
             // A block is told at the end. What is for others is kept all the same.
             Err(_) if peer.trust.is_blocked() => {}
@@ -217,18 +219,19 @@ fn tell_lost(opened: &OpenedStore, args: &SendArgs) -> Option<u8> {
 
 /// Sends through the process that has the home open.
 fn through(
+    context: &Context<'_>,
     client: OwnerClient,
     args: &SendArgs,
     peer: Option<&PeerEntry>,
     address: Option<Target>,
     book: &Book,
-    home: Option<&Path>,
 ) -> Result<Way, AppError> {
+    let home = context.global.home.as_deref();
     let signals = Signals::start(client.waker())?;
     let format = args.output.format();
     let Some(peer) = peer.filter(|_| !args.flush) else {
         let name = peer.map(|peer| peer.name.to_string());
-        let task = OwnedFlush { name, timeout: args.timeout, format, home };
+        let task = OwnedFlush { name, via: args.output.via.clone(), timeout: args.timeout, format, home };
         let code = flush(client, &task, book, &signals)?;
         return Ok(code.map_or(Way::OwnerEnded, Way::Gone));
     };
@@ -240,9 +243,10 @@ fn through(
     let (name, timeout, retry, expire) = (peer.name.to_string(), args.timeout, args.retry, args.expire);
     let uncallable = match (&address, patience) {
         (None, Patience::Kept) if peer.targets().next().is_none() => Some((code::QUEUED, no_address(peer))),
-        (None, Patience::UntilReceipted) => {
-            args::check_callee(&call(peer, None), book).err().map(|why| (why.code, why.message))
-        }
+        (None, Patience::UntilReceipted) => context
+            .check_callee(&call(peer, None, args.output.via.clone()), book)
+            .err()
+            .map(|why| (why.code, why.message)),
         _ => None,
     };
     let address = address.map(|address| address.to_string());
@@ -250,6 +254,7 @@ fn through(
         peer: peer.fingerprint,
         name,
         address,
+        via: args::via_arguments(args.output.via.as_ref()).collect(),
         uncallable,
         patience,
         timeout,
@@ -263,16 +268,16 @@ fn through(
 }
 
 /// Why nothing is kept for whom the command line names.
-fn not_in_book(target: &str, args: &SendArgs, book: &Book) -> AppError {
+fn not_in_book(context: &Context<'_>, target: &str, args: &SendArgs, book: &Book) -> AppError {
     let is_word = matches!(target.parse(), Ok(Callee::Word(_)));
     if is_word && book.find(target).is_none() {
         return args::unknown_peer(target, "rsachat peers list shows your book");
     }
-    let family = args.output.family();
     let policy = args.peer.selection().accept_policy(Protocol::Native, book);
-    let call = policy
-        .and_then(|policy| args::listen_or_connect(None, Some(target), family, policy, Protocol::Native));
-    match call.and_then(|call| args::check_callee(&call, book)) {
+    let call = policy.and_then(|policy| {
+        args::listen_or_connect(None, Some(target), &args.output, policy, Protocol::Native)
+    });
+    match call.and_then(|call| context.check_callee(&call, book)) {
         // Its key is not the one that is asked for.
         Err(error) if error.code == code::REFUSED => error,
         _ => AppError::new(code::FAILED, "messages are kept only for peers in your book")
@@ -281,11 +286,12 @@ fn not_in_book(target: &str, args: &SendArgs, book: &Book) -> AppError {
 }
 
 /// Call of a peer at an address, or by its name.
-pub(super) fn call(peer: &PeerEntry, address: Option<Target>) -> Command {
+pub(super) fn call(peer: &PeerEntry, address: Option<Target>, via: Option<Via>) -> Command {
     let accept = AcceptPolicy::Key(peer.fingerprint);
     let callee = address.map_or_else(|| Callee::Word(peer.name.to_string()), Callee::Address);
     Command::Connect(CallOptions {
         callee,
+        via: via.map(Box::new),
         family: Family::Any,
         pin: None,
         accept,

@@ -106,12 +106,13 @@ impl Task<'_> {
         let callers = self.peer.selection().accept_policy(wire, &book)?;
         let connect = Command::Connect(CallOptions {
             callee,
+            via: self.output.via.clone().map(Box::new),
             family: self.output.family(),
             pin: None,
             accept: callers,
             protocol: wire,
         });
-        args::check_callee(&connect, &book)?;
+        context.check_callee(&connect, &book)?;
         let profile = context.unlock()?;
         context.confine_and_say(format)?;
         args::warm_up_rng();

@@ -45,6 +45,7 @@ pub(super) struct OwnedSend {
     pub(super) name: String,
     /// Address to call it at, where one is given.
     pub(super) address: Option<String>,
+    pub(super) via: Vec<String>,
     /// Exit code and reason, where it cannot be called.
     pub(super) uncallable: Option<(u8, String)>,
     pub(super) patience: Patience,
@@ -251,10 +252,11 @@ impl Run {
             return;
         }
         (self.presence, self.trouble) = (Presence::Called, None);
-        let arguments = match &self.send.address {
-            Some(address) => json!([address, "--to", self.send.peer.to_string()]),
-            None => json!([self.send.name]),
+        let mut arguments = match &self.send.address {
+            Some(address) => vec![address.clone(), "--to".to_owned(), self.send.peer.to_string()],
+            None => vec![self.send.name.clone()],
         };
+        arguments.extend(self.send.via.clone());
         client.order(&json!({ "command": "connect", "arguments": arguments }));
         client.order(&json!({ "id": "here", "wait": "connection" }));
     }

@@ -473,7 +473,7 @@ impl World {
         };
         let (conn, to) = (self.connect(caller, Some(dial)), "127.0.0.1:8001".parse().unwrap());
         self.dials.insert(dial, Some(fingerprint(caller.key)));
-        Input::Connected { dial, conn, to, seed: self.seed() }
+        Input::Connected { dial, conn, to: Some(to), seed: self.seed() }
     }
 
     /// A dial comes to nothing. The chosen peer of its address stays addressed, unless whoever

@@ -137,7 +137,8 @@ impl PeerEntry {
         let list = fields.next().into_iter().flat_map(|list| list.split(','));
         let (tried, addresses): (Vec<_>, Vec<_>) = list.partition(|address| address.starts_with(TRIED));
         let parse = |list: Vec<&str>| {
-            let targets = list.into_iter().map(|address| address.trim_start_matches(TRIED).parse());
+            let targets =
+                list.into_iter().map(|address| Target::from_word(address.trim_start_matches(TRIED)));
             targets.collect::<Result<_, _>>().map_err(EntryError::Address)
         };
         let (tried, addresses) = (parse(tried)?, parse(addresses)?);
@@ -160,10 +161,16 @@ impl PeerEntry {
     }
 
     /// Its addresses as they stand in the line: those where nobody has answered first, marked.
+    fn written_addresses(&self) -> Vec<String> {
+        let tried = self.tried.iter().map(|address| format!("{TRIED}{}", address.to_word()));
+        tried.chain(self.addresses.iter().map(Target::to_word)).collect()
+    }
+
+    /// The same as they are shown: without the passwords of proxies.
     #[must_use]
-    pub fn written_addresses(&self) -> Vec<String> {
-        let tried = self.tried.iter().map(|address| format!("{TRIED}{address}"));
-        tried.chain(self.addresses.iter().map(ToString::to_string)).collect()
+    pub fn shown_addresses(&self) -> Vec<String> {
+        let tried = self.tried.iter().map(|address| format!("{TRIED}{}", address.shown()));
+        tried.chain(self.addresses.iter().map(Target::shown)).collect()
     }
 
     /// Addresses at which it is called: the one that was good last first, and those where nobody

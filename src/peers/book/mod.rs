@@ -510,7 +510,8 @@ impl Book {
         }
         self.edit(fingerprint, |peer| {
             peer.tried.retain(|there| !there.is_same_place(address));
-            peer.addresses.retain(|there| there != address);
+            // Of two ways to one address, the last that was good is the one to take again.
+            peer.addresses.retain(|there| !there.is_written_as(address) || !there.is_same_place(address));
             peer.addresses.push(address.clone());
         })
     }

@@ -1,0 +1,164 @@
+//! Calls that are being made: look-ups of names, and the connections that come of them, direct or
+//! by a proxy.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::error::{describe, describe_attempts};
+use super::os::{resolve, resolve_within};
+use crate::chat::Input;
+use crate::crypto::Fingerprint;
+use crate::ids::{ConnId, DialId};
+use crate::limits::CONNECT_TIMEOUT_MS;
+use crate::net::worker::BackgroundTask;
+use crate::net::{Net, SocksError, SocksRequest};
+use crate::peers::address::{Family, Target};
+use crate::peers::via::{Proxy, Via};
+
+#[derive(Default)]
+pub(crate) struct Dialler {
+    lookups: BTreeMap<DialId, Lookup>,
+    /// Connections that are being made, or were and are not handed over.
+    dials: BTreeMap<ConnId, (DialId, Option<ProxyWords>)>,
+}
+
+struct Lookup {
+    task: BackgroundTask<io::Result<Vec<SocketAddr>>>,
+    proxied: Option<Proxied>,
+}
+
+/// Call by a proxy.
+pub(crate) struct Proxied {
+    pub(crate) request: SocksRequest,
+    /// Until when it takes, its own look-up included.
+    pub(crate) until: Instant,
+    pub(crate) words: ProxyWords,
+}
+
+/// Proxy and callee, for what is said of them.
+pub(crate) struct ProxyWords {
+    proxy: String,
+    callee: Option<String>,
+}
+
+impl Proxied {
+    /// Call to an address. Where the proxy names no user, Tor is given one for each address: calls
+    /// to different peers share no circuit.
+    pub(crate) fn new(proxy: &Proxy, target: &Target, callee: Option<String>) -> Self {
+        let login = match &proxy.login {
+            Some(login) => (login.user.clone(), login.password.clone()),
+            None => (Fingerprint::of(target.to_string().as_bytes()).to_string().into(), b"-".to_vec()),
+        };
+        let request = SocksRequest { host: target.host.clone(), port: target.port, login };
+        let until = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS);
+        Self { request, until, words: ProxyWords { proxy: proxy.to_string(), callee } }
+    }
+}
+
+impl ProxyWords {
+    /// Why a proxy was not reached, or did not connect.
+    pub(crate) fn why(&self, error: &io::Error) -> String {
+        let (proxy, why) = (&self.proxy, describe(error));
+        let reply = error.get_ref().and_then(|inner| inner.downcast_ref::<SocksError>().copied());
+        match reply {
+            Some(reply) if reply.is_of_peer() => match &self.callee {
+                Some(name) => format!("the proxy {proxy} says: {why}; is {name}'s rsachat running?"),
+                None => format!("the proxy {proxy} says: {why}; is an rsachat running there?"),
+            },
+            Some(SocksError::Refused { .. }) => format!("the proxy {proxy} says: {why}"),
+            _ => format!("the proxy {proxy}: {why}"),
+        }
+    }
+}
+
+impl Dialler {
+    /// Resolves in a thread: the system's resolver can take as long as it likes. For a call by a
+    /// proxy only its own name is looked up.
+    pub(crate) fn connect(
+        &mut self,
+        net: &Net,
+        dial: DialId,
+        target: Target,
+        family: Family,
+        callee: Option<String>,
+    ) -> Option<Input<'static>> {
+        let (task, proxied) = match target.way() {
+            Some(Via::Proxy(proxy)) => {
+                let proxied = Proxied::new(proxy, &target, callee);
+                let (at, until) = ((proxy.host.clone(), proxy.port), proxied.until);
+                let work =
+                    move || resolve_within(at, family, until.saturating_duration_since(Instant::now()));
+                (BackgroundTask::start("lookup", net.waker(), work), Some(proxied))
+            }
+            Some(Via::Command(_)) => {
+                let why = "this rsachat starts no commands for calls".to_owned();
+                return Some(Input::Unreachable { dial, why });
+            }
+            Some(Via::Direct) | None => {
+                let work = move || resolve(&target.host, target.port, family);
+                (BackgroundTask::start("lookup", net.waker(), work), None)
+            }
+        };
+        match task {
+            Ok(task) => {
+                self.lookups.insert(dial, Lookup { task, proxied });
+                None
+            }
+            Err(error) => Some(Input::Unreachable { dial, why: describe(&error) }),
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, net: &mut Net, dial: DialId) {
+        self.lookups.remove(&dial);
+        for (conn, _) in self.dials.extract_if(.., |_, (of, _)| *of == dial) {
+            net.abort(conn);
+        }
+    }
+
+    /// Connects to the names that were resolved. Returns the failures.
+    pub(crate) fn finished_lookups(&mut self, net: &mut Net) -> Vec<Input<'static>> {
+        let is_found = |(dial, lookup): (&DialId, &Lookup)| Some((*dial, lookup.task.finished()?));
+        let found: Vec<_> = self.lookups.iter().filter_map(is_found).collect();
+        let mut failed = Vec::new();
+        for (dial, found) in found {
+            let proxied = self.lookups.remove(&dial).and_then(|lookup| lookup.proxied);
+            let why = match (found, proxied) {
+                (Ok(Ok(addrs)), None) => {
+                    self.dials.insert(net.connect(addrs), (dial, None));
+                    continue;
+                }
+                (Ok(Ok(addrs)), Some(Proxied { request, until, words })) => {
+                    self.dials.insert(net.connect_by_proxy(addrs, request, until), (dial, Some(words)));
+                    continue;
+                }
+                (Ok(Err(error)), None) => describe(&error),
+                (Ok(Err(error)), Some(proxied)) => proxied.words.why(&error),
+                (Err(panicked), _) => panicked.to_string(),
+            };
+            failed.push(Input::Unreachable { dial, why });
+        }
+        failed
+    }
+
+    /// The dial that a connection was made for, once.
+    pub(crate) fn take(&mut self, conn: ConnId) -> Option<DialId> {
+        self.dials.remove(&conn).map(|(dial, _)| dial)
+    }
+
+    /// The same for one that could not be made, and why.
+    pub(crate) fn take_failed(
+        &mut self,
+        conn: ConnId,
+        tried: &[(SocketAddr, io::Error)],
+    ) -> Option<Input<'static>> {
+        let (dial, words) = self.dials.remove(&conn)?;
+        let why = match words {
+            None => describe_attempts(tried),
+            // All are addresses of the one proxy, and the last is not better than the others.
+            Some(words) => tried.last().map(|(_, error)| words.why(error)).unwrap_or_default(),
+        };
+        Some(Input::Unreachable { dial, why })
+    }
+}
