@@ -26,6 +26,7 @@ mod storms;
 mod support;
 mod tall;
 mod title;
+mod tmux;
 mod transfers;
 mod urls;
 mod writing;

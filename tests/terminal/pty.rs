@@ -385,6 +385,23 @@ impl Pty {
         self.master.resize(size(cols, rows)).expect("a terminal of another size");
     }
 
+    /// The same where the cursor comes out so many rows too high.
+    pub(crate) fn resize_misplacing(&self, cols: u16, rows: u16, too_high: u16) {
+        self.shown.change(|shown| {
+            shown.parser = reflowed(shown.parser.screen(), cells(cols), cells(rows));
+            shown.parser.process(format!("\x1b[{too_high}A").as_bytes());
+        });
+        self.master.resize(size(cols, rows)).expect("a terminal of another size");
+    }
+
+    /// Moves all rows down, the last to the end of the screen.
+    pub(crate) fn fill(&self) {
+        self.shown.change(|shown| {
+            let down = shown.parser.screen().size().0.get() - 1 - shown.parser.screen().cursor_position().0;
+            shown.parser.process(format!("\x1b[{down}T\x1b[{down}B").as_bytes());
+        });
+    }
+
     /// Number of the process.
     pub(crate) fn id(&self) -> u32 {
         self.child.process_id().expect("a process")

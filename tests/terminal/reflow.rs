@@ -11,7 +11,8 @@ use vt100::{Parser, Screen};
 use crate::pty::{Pty, Setup};
 use crate::support::{PATIENCE, Process, eventually, waits};
 
-/// The screen of such a terminal in another size. Its rows above the first are lost.
+/// The screen of such a terminal in another size. Its rows above the first are lost; what stands in
+/// its last row stays there, as with empty rows above the first.
 pub(crate) fn reflowed(screen: &Screen, cols: NonZeroU16, rows: NonZeroU16) -> Parser {
     let (row, column) = screen.cursor_position();
     let texts: Vec<String> = screen.rows(0, u16::MAX).collect();
@@ -43,6 +44,10 @@ pub(crate) fn reflowed(screen: &Screen, cols: NonZeroU16, rows: NonZeroU16) -> P
     let below = tall.screen().cursor_position().0 - cursor.0;
     let mut parser = Parser::new(rows, cols, 0);
     parser.process(screen.input_mode_formatted().as_ref());
+    if last + 1 == usize::from(screen.size().0.get()) {
+        let missing = (rows.get() - 1).saturating_sub(cursor.0 + below);
+        parser.process("\n".repeat(missing.into()).as_bytes());
+    }
     parser.process((before + &behind).as_bytes());
     let row = parser.screen().cursor_position().0 + 1 - below;
     parser.process(format!("\x1b[{row};{}H", cursor.1 + 1).as_bytes());
@@ -53,6 +58,7 @@ pub(crate) fn reflowed(screen: &Screen, cols: NonZeroU16, rows: NonZeroU16) -> P
 /// wants all of them.
 fn check(widths: &[u16], setup: &Setup<'_>, typed: &str) {
     let (mut alice, mut bob): (Pty, Process) = Pty::start_with_bob(setup);
+    alice.fill();
     alice.press(typed);
     alice.wait(typed, |screen| packed(&screen.contents()).contains(&packed(typed)));
     let mut said = Vec::new();
@@ -127,6 +133,7 @@ fn a_line_of_several_rows_stands_once_on_the_screen_of_tmux_however_narrow_that_
 /// Two who talk in tmux, with the long line typed and the cursor before this character of it.
 fn typed_in_tmux(setup: &Setup<'_>, at: usize) -> (Pty, Process) {
     let (mut alice, mut bob) = Pty::start_with_bob(setup);
+    alice.fill();
     bob.types("before");
     alice.sees("before");
     alice.press(LONG);
@@ -176,39 +183,101 @@ fn a_message_right_after_a_resize_leaves_no_copy_of_the_line_in_tmux() {
             let shown = packed(&screen.contents());
             copies(screen, LONG) == 1 && shown.contains(&packed(text)) && shown.ends_with(&packed(LONG))
         });
+        // Printed behind every painting that followed from the resize.
+        let last = format!("behind the {text}");
+        bob.types(&last);
+        alice.wait(&last, |screen| {
+            let shown = packed(&screen.contents());
+            shown.contains(&packed(&last)) && shown.ends_with(&packed(LONG))
+        });
     }
     alice.press("\r");
     assert_eq!(bob.hears("alice", 1), [LONG]);
 }
 
 #[test]
-fn a_line_is_left_in_tmux_after_several_sizes_since_its_cursor_may_be_anywhere() {
+fn several_sizes_in_a_row_cost_no_row_of_a_message_in_tmux() {
     let tmux = Setup { rows: 300, term: TMUX, ..Setup::WIDE };
-    let (mut alice, mut bob) = typed_in_tmux(&tmux, LONG.len());
-    // Until two came within the time for which one has to hold.
-    eventually("the line is left", PATIENCE, || {
-        for widths in [[60, 30], [80, 40]] {
-            alice.resize_reflowing(widths[0], tmux.rows);
-            // Taken: from now on it has to hold.
-            eventually("the size is told", PATIENCE, || !waits(alice.id(), Signal::WINCH));
-            alice.resize_reflowing(widths[1], tmux.rows);
-            eventually("the next is told", PATIENCE, || !waits(alice.id(), Signal::WINCH));
+    for at in [LONG.len(), 100] {
+        let (mut alice, mut bob) = typed_in_tmux(&tmux, at);
+        for width in [60, 30, 90, 40] {
+            alice.resize_reflowing(width, tmux.rows);
         }
-        alice.bytes().contains("\x1b[9999B")
-    });
-    bob.types("after");
-    alice.wait("the message, and the line below it", |screen| {
-        let shown = packed(&screen.contents());
-        shown.contains("bob:after") && shown.ends_with(&packed(LONG))
-    });
-    // The line is painted so far down that nothing of what stood there is cleared.
-    let bytes = alice.bytes();
-    let (_, left) = bytes.split_once("\x1b[9999B").unwrap();
-    let (cleared, _) = left.split_once("bob? >").unwrap();
-    let (rows, ups) = (cleared.matches('\n').count(), cleared.matches("\x1b[A").count());
-    assert!(rows > ups && ups > 0, "{rows} {ups}");
-    alice.press("\r");
-    assert_eq!(bob.hears("alice", 1), [LONG]);
+        bob.types("after");
+        alice.wait("the messages, and the line below them", |screen| {
+            let shown = packed(&screen.contents());
+            let are_there = ["bob:before", "bob:after"].iter().all(|text| shown.contains(text));
+            are_there && shown.ends_with(&packed(LONG))
+        });
+        alice.press("\r");
+        assert_eq!(bob.hears("alice", 1), [LONG]);
+    }
+}
+
+#[test]
+fn a_cursor_that_tmux_puts_too_high_costs_no_row_of_a_message() {
+    let said = ["one", "two", "three", "four", "five", "six"];
+    let tmux = Setup { rows: 60, term: TMUX, ..Setup::WIDE };
+    for typed in ["", "짧게", LONG] {
+        let (mut alice, mut bob) = Pty::start_with_bob(&tmux);
+        alice.fill();
+        for text in said {
+            bob.types(text);
+            alice.sees(text);
+        }
+        alice.press(typed);
+        let line = |prompt: &str| packed(&format!("{prompt}{typed}"));
+        alice.wait("the line", |screen| packed(&screen.contents()).ends_with(&line("alice to bob? >")));
+        let mut said = said.to_vec();
+        for (width, too_high, prompt, text) in [
+            (30, 4, "bob? >", "seven"),
+            (90, 2, "alice to bob? >", "eight"),
+            (89, 6, "alice to bob? >", "nine"),
+        ] {
+            alice.resize_misplacing(width, tmux.rows, too_high);
+            // With the prompt for this width, behind which no painting follows by itself.
+            alice.wait("the line anew", |screen| screen.rows(0, 99).any(|row| row.starts_with(prompt)));
+            bob.types(text);
+            alice.wait("the message, and the line once", |screen| {
+                let shown = packed(&screen.contents());
+                let ends = packed(&format!("bob: {text}")) + &line(prompt);
+                shown.ends_with(&ends) && shown.matches("bob?>").count() == 1
+            });
+            said.push(text);
+            let shown = packed(&alice.screen());
+            for text in &said {
+                assert!(shown.contains(&format!("bob:{text}")), "{text} {width} {}", alice.picture());
+            }
+        }
+        alice.press("!\r");
+        assert_eq!(bob.hears("alice", 1), [typed.to_owned() + "!"]);
+    }
+}
+
+#[test]
+fn a_screen_that_becomes_lower_below_the_cursor_costs_no_row_of_a_message() {
+    for term in [Setup::WIDE.term, TMUX] {
+        let (mut alice, mut bob) = Pty::start_with_bob(&Setup { term, ..Setup::WIDE });
+        alice.fill();
+        for text in ["before", "the last"] {
+            bob.types(text);
+            alice.sees(text);
+        }
+        alice.press(LONG);
+        alice.wait("the line", |screen| packed(&screen.contents()).ends_with(&packed(LONG)));
+        alice.press("\x01");
+        alice.wait("its beginning", |screen| screen.cursor_position().0 == 21);
+        let before = alice.bytes().len();
+        alice.resize(80, 22);
+        // As many rows as the line has below its cursor.
+        alice.wait_bytes("the room", |bytes| bytes.get(before..).is_some_and(|new| new.contains("\x1b[2A")));
+        alice.press("x");
+        alice.wait("the line anew", |screen| packed(&screen.contents()).contains("bob?>xthis"));
+        let shown = alice.screen();
+        assert!(shown.contains("bob: before") && shown.contains("bob: the last"), "{}", alice.picture());
+        alice.press("\r");
+        assert_eq!(bob.hears("alice", 1), [format!("x{LONG}")]);
+    }
 }
 
 #[test]

@@ -3,18 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::Waker;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::Vocabulary;
-use super::line_rows::ended_rows;
-use super::reflow;
+use super::reflow::{self, PaintedLine};
 use super::row_above::{RowAbove, RowWrap};
 use super::terminal_guard::TerminalGuard;
-use crate::app::os::{print, unix_ms};
+use crate::app::os::unix_ms;
 use crate::chat::command::{COMMANDS, ParsedLine, parse_line};
 use crate::chat::{Echo, KnownNames, LineStart, PromptView, ReturnedLine};
 use crate::render::layout::Layout;
@@ -29,10 +27,9 @@ const POLL_MS: u64 = 50;
 const TURN_WAIT_MS: u64 = 1_000;
 /// Longest wait of [`PrintGate::close`] for a message that is being printed, in milliseconds.
 const CLOSE_WAIT_MS: u64 = 5;
-
-/// Interval at which the size is asked for while it may change, shorter than that at which tmux
-/// tells one.
-const SIZE_POLL: Duration = Duration::from_millis(50);
+/// Longest wait for the editor to know the size, and the interval at which that is looked at.
+const SETTLED_AT_LATEST: Duration = Duration::from_secs(2);
+const SETTLED_POLL: Duration = Duration::from_millis(20);
 
 /// Result of one read of the editor.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -162,6 +159,7 @@ pub(crate) struct LineText {
     pub(crate) text: String,
     /// The prompt as it was begun.
     pub(crate) start: Option<LineStart>,
+    pub(crate) painted: PaintedLine,
     /// What keys that came while the terminal took no output are to make of the text.
     pub(crate) typed_unseen: Option<TypedUnseen>,
 }
@@ -195,6 +193,20 @@ impl TypedUnseen {
     }
 }
 
+/// Place of the cursor since the size has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum CursorPlace {
+    /// Where the editor has it.
+    #[default]
+    Painted,
+    /// In its row of the line; the terminal has wrapped that anew.
+    Found,
+    /// Below everything, with as many empty rows above it as the line has.
+    BelowAll,
+    /// Anywhere: no line was read.
+    Unknown,
+}
+
 /// Way of the editor's events to their handler.
 pub(crate) struct EventSender {
     shared: Arc<EditorShared>,
@@ -207,34 +219,8 @@ impl EventSender {
         Self { shared, sender, waker }
     }
 
-    /// Waits until a size has held, on a terminal that tells it late, and takes note of it. Output
-    /// and keys wait until the editor knows it: what they write would stand above the line as that
-    /// stood before. After several sizes tmux may have put the cursor anywhere: the line is then
-    /// left where it stands, and painted anew below everything. The end of the program unparks the
-    /// thread.
-    pub(crate) fn settle_size(&self) {
-        if self.shared.reflows {
-            self.shared.gate.hold();
-            let (mut told, mut since, mut sizes) = (size(), Instant::now(), 1);
-            while !self.shared.is_closing()
-                && let Some(left) = reflow::SETTLING.checked_sub(since.elapsed())
-            {
-                thread::park_timeout(left.min(SIZE_POLL));
-                if size() != told {
-                    (told, since, sizes) = (size(), Instant::now(), sizes + 1);
-                }
-            }
-            if sizes > 1 {
-                self.shared.leave_line();
-            }
-        }
-        self.shared.note_size();
-    }
-
-    /// The editor has been told the size.
-    pub(crate) fn size_told(&self) {
-        self.shared.gate.release();
-        self.report_stale_prompt();
+    pub(crate) fn shared(&self) -> &EditorShared {
+        &self.shared
     }
 
     /// Reports that the prompt is to be painted anew. Where events wait, another painting follows.
@@ -276,8 +262,7 @@ pub(crate) struct EditorShared {
     known_size: Mutex<Size>,
     /// Whether the terminal wraps its rows anew when it becomes narrower, before it tells.
     pub(crate) reflows: bool,
-    /// Whether the cursor stands below everything, and the line is painted there next.
-    line_left: AtomicBool,
+    cursor: Mutex<CursorPlace>,
 }
 
 impl EditorShared {
@@ -288,7 +273,7 @@ impl EditorShared {
             (Turn::default(), AtomicBool::default(), AtomicBool::default());
         let known_size = Mutex::new(size());
         let reflows = reflow::is_tmux(|name| std::env::var(name).ok());
-        let (line_left, printed, row_above) = (AtomicBool::default(), Mutex::default(), Mutex::default());
+        let (cursor, printed, row_above) = (Mutex::default(), Mutex::default(), Mutex::default());
         Self {
             state,
             line,
@@ -302,33 +287,38 @@ impl EditorShared {
             beginning_anew,
             known_size,
             reflows,
-            line_left,
+            cursor,
         }
     }
 
-    /// Moves the cursor so far below everything that the next painting of the line clears nothing.
-    fn leave_line(&self) {
-        self.row_above().forget();
-        let text = self.line().text.clone();
-        if text.is_empty() || !self.edits_line() {
-            return;
+    pub(crate) fn cursor(&self) -> CursorPlace {
+        *self.lock_cursor()
+    }
+
+    pub(crate) fn set_cursor(&self, place: CursorPlace) {
+        *self.lock_cursor() = place;
+    }
+
+    /// Takes note that the line is painted, or that a read begins in the last row of the screen.
+    pub(crate) fn take_cursor(&self) -> CursorPlace {
+        std::mem::take(&mut self.lock_cursor())
+    }
+
+    fn lock_cursor(&self) -> MutexGuard<'_, CursorPlace> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the editor can know the size of the screen, on a terminal that moves rows: what
+    /// it paints before that stands elsewhere.
+    pub(crate) fn wait_settled(&self) {
+        let until = Instant::now() + SETTLED_AT_LATEST;
+        while self.reflows
+            && (self.gate.is_held() || size() != self.known_size())
+            && !self.is_closing()
+            && Instant::now() < until
+        {
+            self.gate.wait_changed(SETTLED_POLL);
         }
-        let Size { cells, rows } = self.known_size();
-        let laid_out = self.state().painted_prompt.as_ref().map_or(0, |painted| painted.laid_out);
-        let rows_of_line = ended_rows(&text, laid_out, cells).0.matches('\n').count() + 1;
-        self.line_left.store(true, Ordering::SeqCst);
-        // The editor finds a terminal that cannot be written.
-        let _ = print(&reflow::leave(rows_of_line.min(rows.max(size().rows))));
-    }
-
-    /// Whether the line was left since this was last asked.
-    pub(crate) fn take_line_left(&self) -> bool {
-        self.line_left.swap(false, Ordering::SeqCst)
-    }
-
-    /// Whether the screen has another size than the editor knows, on a terminal that moves rows.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        self.reflows && self.edits_line() && (self.gate.is_held() || size() != self.known_size())
     }
 
     pub(crate) fn line(&self) -> MutexGuard<'_, LineText> {
@@ -366,8 +356,12 @@ impl EditorShared {
 
     /// Whether a line is being edited, and no question answered.
     pub(crate) fn edits_line(&self) -> bool {
-        let is_read = self.gate.is_open() || self.beginning_anew.load(Ordering::SeqCst);
-        is_read && self.line().mode == LineMode::Line
+        self.is_read() && self.line().mode == LineMode::Line
+    }
+
+    /// Whether a line stands on the screen that is read.
+    pub(crate) fn is_read(&self) -> bool {
+        self.gate.is_open() || self.beginning_anew.load(Ordering::SeqCst)
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, EditorState> {
@@ -542,7 +536,7 @@ impl PrintGate {
     }
 
     /// Holds output back, also while a line is edited.
-    fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.lock().held = true;
     }
 
@@ -550,7 +544,11 @@ impl PrintGate {
         self.lock().held
     }
 
-    fn release(&self) {
+    fn wait_changed(&self, at_most: Duration) {
+        drop(self.changed.wait_timeout(self.lock(), at_most));
+    }
+
+    pub(crate) fn release(&self) {
         self.lock().held = false;
         self.changed.notify_all();
     }

@@ -22,9 +22,6 @@ use crate::config::EditorMode;
 
 /// Time after which ESC is a key where it may be one.
 const ESCAPE_PAUSE: Duration = Duration::from_millis(100);
-/// Longest wait for a size to be known to the editor, and the interval at which it is asked for.
-const SETTLED_AT_LATEST: Duration = Duration::from_secs(2);
-const SETTLED_POLL: Duration = Duration::from_millis(20);
 /// Bytes that are read at once.
 const READ_BYTES: usize = 4_096;
 
@@ -129,7 +126,8 @@ impl Filtering {
                     Err(_) => return,
                 },
             };
-            if self.wait_settled() == Woken::Closing || self.write(&keys) == Woken::Closing {
+            self.shared.wait_settled();
+            if self.write(&keys) == Woken::Closing {
                 return;
             }
         }
@@ -150,20 +148,6 @@ impl Filtering {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Waits until the editor knows the size of the screen, or has had the time to learn of it: it
-    /// would paint a key where the line stood before.
-    fn wait_settled(&self) -> Woken {
-        let until = Instant::now() + SETTLED_AT_LATEST;
-        while self.shared.is_unsettled() && Instant::now() < until {
-            let mut closed = [PollFd::new(&self.closed, PollFlags::IN)];
-            match poll(&mut closed, Timespec::try_from(SETTLED_POLL).ok().as_ref()) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) | Err(_) => return Woken::Closing,
-            }
-        }
-        Woken::Ready
     }
 
     fn write(&self, mut keys: &[u8]) -> Woken {

@@ -19,13 +19,14 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::complete::{self, LineHint};
 use super::editor_state::{
-    EditorEvent, EditorShared, EventSender, HandledLine, LineMode, PaintedPrompt, TypedLine,
+    CursorPlace, EditorEvent, EditorShared, EventSender, HandledLine, LineMode, PaintedPrompt, TypedLine,
 };
 use super::key_bindings::{self, KeyState};
 use super::line_edits::behind_change;
 use super::line_rows::ended_rows;
+use super::reflow::{self, PaintedLine};
+use super::row_above;
 use super::tall_line::TallLine;
-use super::{reflow, row_above};
 use crate::app::os;
 use crate::chat::{Echo, LineStart, display};
 use crate::limits;
@@ -135,6 +136,11 @@ impl Helper {
 
     /// Resets the state before a line, which begins with a text.
     pub(crate) fn start_line(&self, mode: LineMode, initial: &str) {
+        self.shared.wait_settled();
+        if self.shared.take_cursor() == CursorPlace::Unknown {
+            // A terminal that is gone shows nothing.
+            let _ = os::print(reflow::TO_LAST_ROW);
+        }
         let size = self.shared.note_size();
         self.line.set(LineState { mode, size, begun_cells: size.cells, ..LineState::default() });
         self.shared.state().painted_prompt = None;
@@ -150,6 +156,7 @@ impl Helper {
 
     /// Begins the line once more where it stands, after [`BeginAnew`].
     pub(crate) fn start_anew(&self) {
+        self.shared.wait_settled();
         let (line, size) = (self.line.get(), self.shared.note_size());
         let painting = Painting::Line;
         self.line.set(LineState { painting, size, begun_cells: size.cells, is_anew: true, ..line });
@@ -213,16 +220,12 @@ impl Helper {
         self.line.set(LineState { by_key: true, size, rows_above, ..line });
     }
 
-    /// Takes note of a line that was laid out for a wider screen, which has wrapped it anew. On one
-    /// that is lower as well, the rows below the cursor may be gone, and others at their place.
-    fn track_reflow(&self, before_cursor: &str) {
-        let LineState { size, prompt_end, .. } = self.line.get();
-        let now = self.shared.known_size();
-        if self.shared.take_line_left() {
-            return;
-        }
-        if now.cells < size.cells && now.rows >= size.rows && self.shared.reflows {
-            let rows_gained = Some(reflow::rows_gained(before_cursor, prompt_end, size.cells, now.cells));
+    /// Takes note of a line that was laid out for a wider screen, which has wrapped it anew.
+    fn track_reflow(&self) {
+        let (size, now) = (self.line.get().size, self.shared.known_size());
+        let is_left = self.shared.cursor() == CursorPlace::BelowAll;
+        if now.cells < size.cells && self.shared.reflows && !is_left {
+            let rows_gained = Some(self.shared.line().painted.rows_gained(size.cells, now.cells));
             self.line.set(LineState { rows_gained, ..self.line.get() });
         }
     }
@@ -309,6 +312,7 @@ impl Helper {
         self.shared.set_beginning_anew(is_left);
         if is_left {
             self.line.set(LineState { painting: Painting::Left, ..line });
+            self.shared.line().painted = PaintedLine::default();
             self.shared.gate.close();
         } else if is_misfit {
             self.events.report_stale_prompt();
@@ -328,6 +332,14 @@ impl Helper {
             self.track_start(text);
         }
         line
+    }
+
+    /// Takes note of how the line stands on the screen, but for its hint.
+    fn track_painted(&self, text: &str, cursor: usize) {
+        let LineState { prompt_row, prompt_end, .. } = self.line.get();
+        let mut line = self.shared.line();
+        text.clone_into(&mut line.painted.text);
+        (line.painted.cursor, line.painted.prompt) = (cursor, (prompt_row, prompt_end));
     }
 
     /// The first character of a line fixes whom it is for: whom the prompt showed then.
@@ -428,7 +440,12 @@ impl Validator for Helper {
 
 impl Highlighter for Helper {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
-        match self.track(line).painting {
+        let painting = self.track(line).painting;
+        if painting != Painting::Left {
+            self.track_painted(line, pos);
+            self.shared.line().painted.hint.clear();
+        }
+        match painting {
             Painting::Line | Painting::Accepted => Cow::Owned(self.text_rows(line)),
             Painting::Message => {
                 let message = self.handed_over.borrow().as_ref().map(|line| line.message.clone());
@@ -448,6 +465,7 @@ impl Highlighter for Helper {
         }
         // Another prompt than the line's: that of a search, or of a repetition.
         self.shared.set_searching(!default);
+        self.shared.take_cursor();
         let place = self.place(prompt);
         let rows = self.prompt_rows(prompt);
         let line = self.line.get();
@@ -482,8 +500,10 @@ impl Highlighter for Helper {
     /// Whether the whole line is to be painted, not only what was typed: on a cleared screen and in
     /// a tall line, where every key has to have its painting.
     fn highlight_char(&self, line: &str, pos: usize, _kind: CmdKind) -> bool {
-        self.track_reflow(line.get(..pos).unwrap_or(line));
+        self.shared.wait_settled();
+        self.track_reflow();
         self.key_handled();
+        self.track_painted(line, pos);
         self.line.set(LineState { cursor: pos, ..self.line.get() });
         if self.is_misfit(line) {
             self.events.report_stale_prompt();
@@ -501,6 +521,7 @@ impl Highlighter for Helper {
         let LineState { text_end, size, .. } = self.line.get();
         let (rows, _) = ended_rows(hint, text_end, size.cells);
         self.line.set(LineState { hint_rows: rows.matches('\n').count(), ..self.line.get() });
+        hint.clone_into(&mut self.shared.line().painted.hint);
         Cow::Owned(colour::paint(&rows, colour::DIM, self.shared.state().layout.depth))
     }
 }

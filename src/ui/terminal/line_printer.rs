@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustyline::ExternalPrinter;
 
-use super::editor_state::EditorShared;
+use super::editor_state::{CursorPlace, EditorShared};
 use crate::app::os;
 
 /// Sequence that makes rustyline repaint the line and changes nothing else, alone or behind a text:
@@ -38,10 +38,12 @@ impl<P: ExternalPrinter> LinePrinter<P> {
     /// Prints a text; an empty one repaints the prompt if that is out of date.
     pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
+        shared.wait_settled();
         shared.gate.print(&shared.closing, || {
             let (has_row, is_stale) = {
                 let state = shared.state();
-                (state.progress.is_some(), state.is_prompt_stale())
+                let is_moved = matches!(shared.cursor(), CursorPlace::Found | CursorPlace::BelowAll);
+                (state.progress.is_some(), state.is_prompt_stale() || is_moved)
             };
             match (self.writer, has_row) {
                 (Writer::Rustyline, true) => self.begin_row(text),

@@ -19,9 +19,38 @@ pub(crate) fn is_tmux(env: impl Fn(&str) -> Option<String>) -> bool {
     term.starts_with("tmux") || term.starts_with("screen") && set("TMUX").is_some() && set("STY").is_none()
 }
 
-/// Rows by which a line stands higher above its cursor since the screen has become narrower. The
-/// text is that before the cursor, which begins at a column.
-pub(crate) fn rows_gained(text: &str, start: usize, before: usize, now: usize) -> usize {
+/// Line as it stands on the screen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct PaintedLine {
+    pub(crate) text: String,
+    /// Place of the cursor in it, in bytes.
+    pub(crate) cursor: usize,
+    /// Hint behind it.
+    pub(crate) hint: String,
+    /// Row in which the prompt ends, and the column behind it.
+    pub(crate) prompt: (usize, usize),
+}
+
+impl PaintedLine {
+    /// Rows below the cursor, its column, and the rows of the whole, as rustyline lays it out.
+    pub(crate) fn place(&self, cells: usize) -> (usize, usize, usize) {
+        let position = |text: &str| {
+            let (rows, column) = ended_rows(text, self.prompt.1, cells);
+            let row = self.prompt.0 + rows.matches('\n').count();
+            if column == cells { (row + 1, 0) } else { (row, column) }
+        };
+        let (row, column) = position(self.text.get(..self.cursor).unwrap_or(&self.text));
+        let (last, _) = position(&(self.text.clone() + &self.hint));
+        (last - row, column, last + 1)
+    }
+
+    /// Rows that a screen which has become narrower makes of it besides those that it had.
+    pub(crate) fn rows_gained(&self, before: usize, now: usize) -> usize {
+        rows_gained(&(self.text.clone() + &self.hint), self.prompt.1, before, now)
+    }
+}
+
+fn rows_gained(text: &str, start: usize, before: usize, now: usize) -> usize {
     let (rows, _) = ended_rows(text, start, before);
     let stand_in = " ".repeat(start);
     let on_screen = format!("{stand_in}{rows}");
@@ -31,17 +60,27 @@ pub(crate) fn rows_gained(text: &str, start: usize, before: usize, now: usize) -
 /// More rows than any screen has.
 const MOST_ROWS: usize = 9_999;
 
+/// Sequence that goes to the last row of the screen.
+pub(crate) const TO_LAST_ROW: &str = "\x1b[9999B";
+
+pub(crate) fn up(rows: usize) -> String {
+    if rows == 0 { String::new() } else { format!("\x1b[{rows}A") }
+}
+
+pub(crate) fn to_column(column: usize) -> String {
+    format!("\x1b[{}G", column + 1)
+}
+
 /// Sequence that goes to the first row of the line, from where the editor takes it to be, and
 /// deletes all rows from there on. Cleared from the top of the screen on (ED), tmux would keep them
 /// as history.
 pub(crate) fn clear_gained(rows: usize) -> String {
-    let up = if rows == 0 { String::new() } else { format!("\x1b[{rows}A") };
-    format!("{up}\x1b[{MOST_ROWS}M")
+    format!("{}\x1b[{MOST_ROWS}M", up(rows))
 }
 
 /// Sequence that goes to the bottom of the screen and makes so many empty rows there.
 pub(crate) fn leave(rows: usize) -> String {
-    format!("\x1b[{MOST_ROWS}B{}", "\r\n".repeat(rows))
+    TO_LAST_ROW.to_owned() + &"\r\n".repeat(rows)
 }
 
 #[cfg(test)]

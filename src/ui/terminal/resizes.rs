@@ -1,18 +1,30 @@
 //! Signal that the screen has another size (SIGWINCH). One thread takes it, so that none is missed:
-//! it tells rustyline, and has the prompt fitted.
+//! it puts the cursor back where the line ends, tells rustyline, and has the prompt fitted.
+//!
+//! rustyline clears as many rows above the cursor as the line has. tmux may put the cursor into any
+//! row above it as it wraps wide characters anew (`grid_reflow_join` as of 3.7), and those rows may
+//! be messages. Nothing but the line is in the last rows of the screen, or nothing at all.
 
 use std::io;
 use std::os::unix::thread::JoinHandleExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::pthread::{Pthread, pthread_kill};
 use nix::sys::signal::{SigSet, Signal, raise};
 
-use super::editor_state::EventSender;
+use super::editor_state::{CursorPlace, EditorShared, EventSender};
+use super::reflow::{self, SETTLING};
+use super::terminal_guard;
+use crate::app::os;
+use crate::render::Size;
+use crate::ui::size::size;
 
+/// Interval at which the size is asked for while it may change, shorter than that at which tmux
+/// tells one.
+const SIZE_POLL: Duration = Duration::from_millis(50);
 /// Pause between two signals to a thread that is to end.
 const END_SIGNAL_PAUSE: Duration = Duration::from_millis(5);
 
@@ -54,12 +66,102 @@ impl Drop for Resizes {
 fn take_all(closing: &AtomicBool, events: &EventSender) {
     let signal = SigSet::from(Signal::SIGWINCH);
     while signal.wait().is_ok() && !closing.load(Ordering::SeqCst) {
-        events.settle_size();
+        settle_size(events.shared());
         // To rustyline's handler, if a line is read: it runs here as soon as this thread lets it.
         let told = raise(Signal::SIGWINCH).and_then(|()| signal.thread_unblock());
-        events.size_told();
+        events.shared().gate.release();
+        events.report_stale_prompt();
         if told.and_then(|()| signal.thread_block()).is_err() {
             return;
         }
+    }
+}
+
+/// Takes note of a size, on a terminal that tells it late once it has held. Output and keys wait
+/// until the editor knows it: what they write would stand where the line stood before. The end of
+/// the program unparks the thread.
+fn settle_size(shared: &EditorShared) {
+    shared.gate.hold();
+    let (known, mut told) = (shared.known_size(), size());
+    let mut is_rewrapped = told.cells != known.cells;
+    let mut rows = if told.rows < known.rows { LineRows::MayBeGone } else { LineRows::Kept };
+    if shared.reflows && is_rewrapped {
+        // At once: tmux drops rows below the cursor when the screen becomes lower.
+        go_to_end(shared);
+    }
+    while let Some(size) = next_size(shared, told) {
+        go_to_end(shared);
+        // Other sizes may have come between the two.
+        is_rewrapped = true;
+        if [told.rows, size.rows] != [known.rows; 2] {
+            rows = LineRows::MayBeGone;
+        }
+        told = size;
+    }
+    match rows {
+        rows if shared.reflows && is_rewrapped => find_line(shared, rows),
+        LineRows::MayBeGone => make_room(shared),
+        LineRows::Kept => {}
+    }
+    shared.note_size();
+}
+
+/// What has become of the rows of the line that are below the cursor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LineRows {
+    Kept,
+    MayBeGone,
+}
+
+/// The next size before this one has held, on a terminal that tells it late.
+fn next_size(shared: &EditorShared, told: Size) -> Option<Size> {
+    let since = Instant::now();
+    while shared.reflows && !shared.is_closing() && size() == told {
+        thread::park_timeout(SETTLING.checked_sub(since.elapsed())?.min(SIZE_POLL));
+    }
+    Some(size()).filter(|size| shared.reflows && *size != told)
+}
+
+/// Moves the cursor into the last row of the screen, or has the next read begin there.
+fn go_to_end(shared: &EditorShared) {
+    if shared.is_read() {
+        write(reflow::TO_LAST_ROW);
+    } else {
+        shared.set_cursor(CursorPlace::Unknown);
+    }
+}
+
+/// Puts the cursor where the line has it if it ends in the last row of the screen. Where rows of
+/// the line may be gone, it is left, and painted anew below everything.
+fn find_line(shared: &EditorShared, rows_below: LineRows) {
+    if !shared.is_read() {
+        return shared.set_cursor(CursorPlace::Unknown);
+    }
+    let known = shared.known_size();
+    let (below, column, rows) = shared.line().painted.place(known.cells);
+    let (place, sequence) = if below > 0 && rows_below == LineRows::MayBeGone {
+        shared.row_above().forget();
+        (CursorPlace::BelowAll, reflow::leave(rows.min(known.rows.max(size().rows))))
+    } else {
+        (CursorPlace::Found, reflow::TO_LAST_ROW.to_owned() + &reflow::up(below) + &reflow::to_column(column))
+    };
+    shared.set_cursor(place);
+    write(&sequence);
+}
+
+/// Makes sure that the rows of the line below its cursor are there: a terminal that has become
+/// lower may have dropped them, and the editor goes down before it clears upwards.
+fn make_room(shared: &EditorShared) {
+    let (below, column, _) = shared.line().painted.place(shared.known_size().cells);
+    if shared.is_read() && below > 0 {
+        write(&("\n".repeat(below) + &reflow::up(below) + &reflow::to_column(column)));
+    }
+}
+
+/// Writes at once or not at all: the end of the program waits for this thread.
+fn write(sequence: &str) {
+    if !terminal_guard::is_stopped() {
+        // The editor finds a terminal that is gone.
+        let _ = os::print(sequence);
     }
 }
