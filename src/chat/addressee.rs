@@ -82,9 +82,19 @@ pub enum Echo {
 #[derive(Debug)]
 pub(crate) struct HeldLine {
     pub(crate) line: String,
+    pub(crate) reason: HoldReason,
     /// Receiver that the question named.
     pub(crate) to: Addressee,
     pub(crate) asked: MonoMs,
+}
+
+impl HeldLine {
+    /// Whether a line is the held one with an answer behind it, which the question does not take.
+    pub(crate) fn is_answered_in(&self, line: &str) -> bool {
+        let answer = line.strip_prefix(&self.line).unwrap_or_default().trim().to_lowercase();
+        // The keys of n and y on the Korean layout too.
+        matches!(answer.as_str(), "n" | "no" | "y" | "yes" | "ㅜ" | "ㅛ")
+    }
 }
 
 /// Reason why a line is held, or refused where nobody can be asked.

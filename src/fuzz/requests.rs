@@ -33,8 +33,11 @@ pub fn requests(data: &[u8]) {
 fn prompt(line: &str) {
     match parse_line(line) {
         Ok(ParsedLine::Text(text)) => {
-            let is_doubled = line.starts_with("::") || line.starts_with("@@");
-            let written = if is_doubled { &line[1..] } else { line };
+            let is_doubled = ["::", "@@", "＠＠"].iter().any(|signs| line.starts_with(signs));
+            // Only before a command.
+            let is_colon = line.starts_with("：：") && !text.starts_with("：：");
+            let sign = line.chars().next().map_or(0, char::len_utf8);
+            let written = if is_doubled || is_colon { &line[sign..] } else { line };
             assert_eq!(text.trim(), written.trim(), "{line:?}");
         }
         Ok(ParsedLine::TextTo { name, text }) => {

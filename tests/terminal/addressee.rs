@@ -48,7 +48,15 @@ fn a_line_that_is_asked_about_waits_for_another_enter_or_stays() {
     wait_back(&alice, 3);
     assert!(!bob.has_seen("밥?"), "{}", bob.output());
     alice.press("\x15/me 웃는다\r");
-    alice.sees("/me is text here; a command begins with a colon: Enter sends to bob,");
+    let question = "/me is text here; a command begins with a colon: Enter sends to bob,";
+    alice.sees(question);
+    // An answer is none of the text: the question is put again.
+    alice.wait("the line", |screen| row_of_cursor(screen).ends_with("> /me 웃는다"));
+    alice.press("n\r");
+    alice.wait("the question again", |screen| {
+        let shown = screen.contents();
+        shown.matches(question).count() == 2 && row_of_cursor(screen).ends_with("> /me 웃는다")
+    });
     eventually("an Enter that is an answer", PATIENCE, || {
         alice.press("\r");
         bob.has_seen("웃는다")

@@ -140,7 +140,7 @@ pub enum CommandError {
     #[error("that is :{0} on the Korean layout; switch to the Latin one and write :{0}")]
     KoreanLayout(&'static str),
     /// A command behind a colon as wide as a Korean letter.
-    #[error("`：` is the full-width colon; write :{0}")]
+    #[error("`：` is the full-width colon; write :{0}, or begin with ：： to send it as text")]
     FullWidthColon(&'static str),
     /// A line that begins with an @ and is not `@NAME TEXT`.
     #[error("write @NAME TEXT to send one text to a peer; @@ begins a text with an @")]

@@ -41,11 +41,10 @@ pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
     if trimmed.is_empty() {
         return Ok(ParsedLine::Nothing);
     }
-    if let Some(rest) = line.strip_prefix("::").map(|text| format!(":{text}")) {
-        return text_of(rest);
-    }
-    if let Some(rest) = line.strip_prefix("@@").map(|text| format!("@{text}")) {
-        return text_of(rest);
+    for sign in [':', '@', FULLWIDTH_AT] {
+        if let Some(text) = line.strip_prefix(sign).filter(|text| text.starts_with(sign)) {
+            return text_of(text.to_owned());
+        }
     }
     if let Some(rest) = line.strip_prefix('@') {
         return text_to(rest);
@@ -53,10 +52,13 @@ pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
     if trimmed.starts_with(['@', FULLWIDTH_AT]) && !trimmed.starts_with("@@") {
         return Err(CommandError::At);
     }
-    if let Some(rest) = trimmed.strip_prefix(FULLWIDTH_COLON)
-        && let Some(name) = command_typed(rest.split_whitespace().next().unwrap_or_default())
-    {
+    if let Some(name) = behind_full_width_colon(trimmed) {
         return Err(CommandError::FullWidthColon(name));
+    }
+    if let Some(text) =
+        line.strip_prefix(FULLWIDTH_COLON).filter(|text| behind_full_width_colon(text).is_some())
+    {
+        return text_of(text.to_owned());
     }
     let Some(rest) = trimmed.strip_prefix(':').filter(|_| !trimmed.starts_with("::")) else {
         return text_of(line.to_owned());
@@ -96,6 +98,12 @@ fn typed_in_korean(word: &str) -> Option<&'static str> {
 /// Name of the command that a word is, on either layout.
 fn command_typed(word: &str) -> Option<&'static str> {
     command_meant(word).or_else(|| typed_in_korean(word))
+}
+
+/// Name of the command behind a full-width colon.
+fn behind_full_width_colon(line: &str) -> Option<&'static str> {
+    let rest = line.strip_prefix(FULLWIDTH_COLON)?;
+    command_typed(rest.split_whitespace().next().unwrap_or_default())
 }
 
 /// Reads `@NAME TEXT` without its @. The name is all up to the first blank.
@@ -531,11 +539,21 @@ mod tests {
     #[test]
     fn a_command_behind_a_full_width_colon_is_named_and_no_text() {
         for line in ["：listen 8000", " ：listen", "： listen", "：ㅣㅑㄴㅅ두"] {
-            assert_eq!(error(line), "`：` is the full-width colon; write :listen", "{line}");
+            let told = "`：` is the full-width colon; write :listen, or begin with ：： to send it as text";
+            assert_eq!(error(line), told, "{line}");
         }
-        assert_eq!(error("：q"), "`：` is the full-width colon; write :quit");
-        for text in ["：D", "：", "：안녕", "안녕：listen", "：：listen"] {
+        assert!(error("：q").starts_with("`：` is the full-width colon; write :quit, or"));
+        for text in ["：D", "：", "：안녕", "안녕：listen", "：：안녕", " ：：listen"] {
             assert_eq!(parse_line(text), Ok(ParsedLine::Text(text.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_full_width_sign_is_doubled_to_begin_a_text_with_one() {
+        for (line, text) in
+            [("：：listen 8000", "：listen 8000"), ("：：ㅂ", "：ㅂ"), ("＠＠bob", "＠bob"), ("＠＠", "＠")]
+        {
+            assert_eq!(parse_line(line), Ok(ParsedLine::Text(text.to_owned())), "{line}");
         }
     }
 

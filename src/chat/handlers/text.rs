@@ -50,6 +50,11 @@ impl Chat {
                 self.conversations.face_mut().question = Some(held);
                 return self.return_line(face, line, ReturnCause::Asked);
             }
+            // Asked again, with the line as it was.
+            (Ok(ParsedLine::Text(_)), Some(held)) if held.is_answered_in(line) => {
+                self.hold(&held.line, held.reason);
+                return self.return_line(face, &held.line, ReturnCause::Asked);
+            }
             (Ok(ParsedLine::Text(text)), Some(HeldLine { line: asked, to, .. })) if asked == line => {
                 self.send_as_asked(&text, &to, echo);
             }
@@ -150,8 +155,8 @@ impl Chat {
     /// Asks whether a line is to be sent.
     fn hold(&mut self, line: &str, reason: HoldReason) {
         let to = self.conversations.addressee().clone();
-        self.effects.warn(Warning::Held { reason, to: self.addressee_name() });
-        let question = HeldLine { line: line.to_owned(), to, asked: self.now.mono };
+        self.effects.warn(Warning::Held { reason: reason.clone(), to: self.addressee_name() });
+        let question = HeldLine { line: line.to_owned(), reason, to, asked: self.now.mono };
         self.conversations.face_mut().question = Some(question);
     }
 
