@@ -308,15 +308,14 @@ impl<S: NoticeSink> App<S> {
         for notice in self.host.recorded.replace(Vec::new()).unwrap_or_default() {
             recorder.shown(&notice, &self.client.chat);
         }
-        let ended = self.client.exit_code.is_some();
-        if ended {
-            recorder.finished();
+        if let Some(code) = self.client.exit_code {
+            recorder.finished(code, &self.client.chat);
         }
         let failure = recorder.flush();
         if let Some(failure) = &failure {
             eprint_line(&format!("rsachat: error: {failure}"));
         }
-        if ended || failure.is_some() {
+        if self.client.exit_code.is_some() || failure.is_some() {
             (self.recorder, self.host.recorded) = (None, None);
         }
     }

@@ -323,12 +323,17 @@ impl Recorder {
         }
     }
 
-    /// Records that the session has ended.
-    pub(crate) fn finished(&mut self) {
+    /// Records that the session has ended with a code. The script plays at the prompt of a person,
+    /// whose code says nothing of lines that were refused.
+    pub(crate) fn finished(&mut self, code: u8, chat: &Chat) {
         if let Head::Outdated { .. } = self.head {
             self.rewrite();
         }
-        self.line(&format!("{}|* exited 0", self.own_label));
+        let of_person = if chat.has_queued() { code::QUEUED } else { 0 };
+        if code != of_person {
+            self.line(&format!("# exited with {code}; the prompt of a person exits with {of_person}"));
+        }
+        self.line(&format!("{}|* exited {of_person}", self.own_label));
         match self.redactions.count() {
             0 => {}
             count => self.line(&format!("# {count} places redacted")),
@@ -527,6 +532,8 @@ fn port_of(name: &str) -> u16 {
 mod tests {
     use super::*;
     use crate::chat::Arrival;
+    use crate::peers::book::Book;
+    use crate::peers::name::Name;
     use crate::time::UnixMs;
 
     #[test]
@@ -593,7 +600,8 @@ mod tests {
         }
         assert!((30..60).contains(&written_anew), "{written_anew}");
         assert!(matches!(recorder.head, Head::Outdated { .. }));
-        recorder.finished();
+        let chat = Chat::new(Name::claimed(b"alice"), None, Book::default(), 1);
+        recorder.finished(0, &chat);
         assert_eq!(recorder.flush(), None);
         let text = std::fs::read_to_string(&path).unwrap();
         let (head, rest) = text.split_once("\n\n").unwrap();

@@ -160,7 +160,7 @@ fn recorded(choices: &mut Choices<'_>) {
         }
     }
     recorder.exit_requested(ExitRequest::EndOfInput, &chat);
-    recorder.finished();
+    recorder.finished(0, &chat);
     assert_eq!(recorder.flush(), None);
     let text = std::fs::read_to_string(&path).unwrap();
     let script = read(&text).unwrap_or_else(|(sources, mistakes)| {

@@ -189,6 +189,20 @@ fn a_session_is_recorded_as_it_stands_there() {
 }
 
 #[test]
+fn the_recording_of_a_script_with_a_refused_line_names_its_code_and_plays() {
+    let home = Home::with_key("alice", "test-1.pem");
+    let file = home.file("recorded.chat");
+    let mut alice = home.start(&["--record", file.to_str().unwrap()]);
+    alice.types(":nonsense");
+    assert_eq!(alice.closes_input().ends(), 1);
+    let text = fs::read_to_string(&file).unwrap();
+    let end = "# exited with 1; the prompt of a person exits with 0\nalice|* exited 0\n";
+    assert!(text.ends_with(end), "{text}");
+    let output = replay(file.parent().unwrap(), &[file.display().to_string()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn every_construct_of_the_grammar_has_an_example() {
     let examples = blocks().into_iter().filter(|b| b.passes() || b.is("chat spawn"));
     let examples: String = examples.map(|b| b.text).collect();
