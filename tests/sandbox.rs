@@ -24,6 +24,7 @@ use std::thread;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::libc;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process, test_kill_process};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use serde_json::Value;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         whole("a_prompt_is_confined_and_logs_and_saves_where_it_is_told_to", prompts),
         whole("confined_prompts_send_and_receive_files_where_their_users_say", files),
         whole("a_confined_recv_of_files_writes_where_it_is_told_and_nowhere_else", receives_files),
+        whole("a_confined_send_sends_files_of_the_system_and_refuses_what_is_no_file", sends_files),
         whole("a_confined_serve_goes_on_with_what_was_offered_at_a_prompt", serves_files),
         whole("a_prompt_that_is_killed_leaves_no_process_behind", killed),
         whole("a_prompt_whose_second_process_is_killed_says_so_and_goes_on", bereft),
@@ -313,6 +315,25 @@ fn receives_files() -> Result<(), Failed> {
     let mut face = minji.run(&["attach", "--plain"], Stdio::piped());
     face.types(&format!(":send {} --to 하나", at("사진").display()));
     face.sees("is not offered: rsachat recv is confined to");
+    Ok(())
+}
+
+fn sends_files() -> Result<(), Failed> {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir()?);
+    let (to, fifo) = (outside.path().join("받은 것"), outside.path().join("fifo"));
+    fs::create_dir(&to)?;
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0)?;
+    let receives = ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--files", to.to_str().unwrap()];
+    let (recv, at) = hana.run(&receives, Stdio::null()).and_where();
+    let send = |file: &str| minji.run(&["send", "--accept-new", &at, "--file", file], Stdio::null());
+    for no_file in [fifo.to_str().unwrap(), "/dev/zero", "/dev/null"] {
+        send(no_file).ends_saying(3, "is neither a file nor a folder");
+    }
+    // It says that it is empty, and is made as it is read.
+    let mut sends = send("/proc/version");
+    assert_eq!(sends.ends(), 0, "{}", sends.complaints());
+    recv.sees(&to.join("version").display().to_string());
+    assert_eq!(fs::read(to.join("version"))?, fs::read("/proc/version")?);
     Ok(())
 }
 

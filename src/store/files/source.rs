@@ -187,6 +187,17 @@ fn check_kind(path: &Path, metadata: &Metadata) -> Result<(), FileError> {
     Err(FileError::Special { path: path.to_owned(), kind })
 }
 
+/// File without a name: in memory where a confined process reaches no folder for such files.
+fn unnamed() -> io::Result<File> {
+    let file = tempfile::tempfile();
+    #[cfg(target_os = "linux")]
+    let file = file.or_else(|error| {
+        let in_memory = rustix::fs::memfd_create("rsachat", rustix::fs::MemfdFlags::CLOEXEC);
+        in_memory.map(File::from).map_err(|_| error)
+    });
+    file
+}
+
 /// Contents of a file that says that it is empty; `None` if it is.
 fn copied(file: &mut File, path: &Path) -> Result<Option<File>, FileError> {
     let failed = FileError::read(path);
@@ -202,7 +213,7 @@ fn copied(file: &mut File, path: &Path) -> Result<Option<File>, FileError> {
         }
         let copy = match &mut copy {
             Some(copy) => copy,
-            none => none.insert(tempfile::tempfile().map_err(&failed)?),
+            none => none.insert(unnamed().map_err(&failed)?),
         };
         copy.write_all(piece).map_err(&failed)?;
     }
