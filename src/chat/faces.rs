@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::addressee::{Addressee, AddresseeMark, FirstCaller, HeldLine};
 use super::io::Input;
-use super::notice::{DeliveryInfo, DeliveryWarning, Info, Notice, Warning};
+use super::notice::{DeliveryInfo, DeliveryWarning, FileInfo, Info, Notice, Warning};
 use super::types::{InputOrigin, PeerId};
 use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, FaceId};
@@ -229,6 +229,7 @@ impl Notice {
                     | Info::Greeting
                     | Info::QuitHint
                     | Info::ExitHint
+                    | Info::File(FileInfo::LeftUnfinished { .. })
                     | Info::Delivery(
                         DeliveryInfo::AddressedLater { .. }
                             | DeliveryInfo::LeftWaiting { .. }

@@ -591,6 +591,7 @@ impl Chat {
             history,
             questions,
             self.transfers.poll_timeout(),
+            self.transfers.awaited_until().filter(|until| *until > self.now.mono),
         ];
         [conversations, late, keygen, shutdown, self.next_dial()].into_iter().chain(rows).flatten().min()
     }

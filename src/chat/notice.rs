@@ -288,6 +288,8 @@ pub enum FileInfo {
     Cancelled { with: String, number: u32, file: FileName },
     // With a peer that is forgotten.
     Dropped { with: String, offers: usize },
+    // As the program ends: what a later process goes on with, each with its peer.
+    LeftUnfinished { transfers: Vec<String> },
     // Nobody has accepted it for seven days.
     Expired { with: String, number: u32, file: FileName },
     NoTransfers,

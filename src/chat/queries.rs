@@ -476,10 +476,11 @@ impl Chat {
         }
     }
 
-    /// Whether a question of a program waits for its answer.
+    /// Whether the end of the input is to wait: for answers, or for files that are on their way.
     #[must_use]
-    pub fn awaits_answers(&self) -> bool {
+    pub fn awaits_at_end(&self) -> bool {
         !self.questions.is_empty()
+            || self.transfers.awaited_until().is_some_and(|until| self.now.mono < until)
     }
 
     /// Whether the peer that a face addresses is connected.

@@ -10,7 +10,7 @@ use crate::wire::ByeReason;
 const REFUSED_CODE: u8 = 1;
 /// Exit code of a program that waited for receipts and did not get them all.
 const LOST_CODE: u8 = 5;
-/// Exit code of a program whose messages are kept until their receivers have them.
+/// Exit code of a program whose messages or files are kept until their receivers have them.
 const QUEUED_CODE: u8 = 6;
 /// Exit code of a program that could not write what holds until its end.
 const NOT_SAVED_CODE: u8 = 3;
@@ -80,6 +80,13 @@ impl Shutdown {
     pub(crate) fn set_queued(&mut self) {
         if self.code == 0 || self.code == LOST_CODE {
             self.code = QUEUED_CODE;
+        }
+    }
+
+    /// Records that a file that was accepted goes on later: at the end of an input that waits.
+    pub(crate) fn set_unfinished(&mut self) {
+        if self.at_latest.is_none() {
+            self.set_queued();
         }
     }
 

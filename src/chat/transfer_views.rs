@@ -79,6 +79,19 @@ impl Chat {
             .collect()
     }
 
+    /// The transfers that a later process goes on with, as a sentence names them: those that are
+    /// offered by us, and those that are accepted.
+    #[must_use]
+    pub fn left_transfers(&self) -> Vec<String> {
+        let is_left = |choice: &TransferChoice| {
+            let peer = self.transfers.get(choice.number).map(|transfer| transfer.peer);
+            let is_decided = matches!(choice.stage, TransferStage::Own | TransferStage::Accepted);
+            is_decided && peer.is_some_and(|peer| !self.is_blocked(peer))
+        };
+        let choices = self.kept.iter().flat_map(|_| self.transfer_choices());
+        choices.filter(is_left).map(|choice| choice.label).collect()
+    }
+
     /// Number that changes whenever [`Chat::transfer_choices`] may change, besides
     /// [`Chat::roster`].
     #[must_use]

@@ -7,7 +7,7 @@ use super::file_io::TransferNumber;
 use crate::crypto::Fingerprint;
 use crate::delivery::{Hashed, PartRow, Room, TransferRow, TransferState};
 use crate::ids::{ConnId, FaceId};
-use crate::limits::{FILE_OFFER_MS, FILE_WINDOW_BYTES, OFFERS_EACH_PEER};
+use crate::limits::{FILE_OFFER_MS, FILE_WINDOW_BYTES, OFFERS_EACH_PEER, RECEIPT_MS};
 use crate::time::{MonoMs, UnixMs};
 use crate::transfer::{FileName, Incoming, ManifestProgress, Outgoing, cost};
 use crate::wire::{CancelReason, DeclineReason, Offer, TransferId, TransferRecord};
@@ -21,6 +21,8 @@ pub(crate) struct Transfers {
     examining: BTreeMap<TransferNumber, (FaceId, KnownFiles)>,
     /// Number of the changes that a list of them may show.
     changes: u64,
+    /// When something of one has last moved.
+    moved: MonoMs,
 }
 
 /// One transfer, with a peer that has proved its key.
@@ -138,6 +140,17 @@ impl Transfers {
     /// Takes note that one of them has changed.
     pub(crate) fn note_change(&mut self) {
         self.changes += 1;
+    }
+
+    /// Takes note that something of one has moved.
+    pub(crate) fn note_moved(&mut self, now: MonoMs) {
+        self.moved = now;
+    }
+
+    /// Moment to which an input that has ended waits for those that are on their way, if any are.
+    pub(crate) fn awaited_until(&self) -> Option<MonoMs> {
+        let is_on_its_way = self.by_number.values().any(Transfer::is_on_its_way);
+        is_on_its_way.then(|| self.moved + RECEIPT_MS)
     }
 
     /// A number that none has.
@@ -320,6 +333,23 @@ impl Transfer {
             },
         };
         TransferRow { active: self.active, offer: self.offer().clone(), state }
+    }
+
+    /// Whether it is accepted, and the connection stands that carries it.
+    fn is_on_its_way(&self) -> bool {
+        self.conn.is_some()
+            && match &self.side {
+                TransferSide::Outgoing(file) => file.transfer.is_sending(),
+                TransferSide::Incoming(file) => matches!(file.decision, Decision::Accepted { .. }),
+            }
+    }
+
+    /// Whether it was accepted, as far as this process knows, and is not over.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        match &self.side {
+            TransferSide::Outgoing(file) => file.reading > 0,
+            TransferSide::Incoming(file) => matches!(file.decision, Decision::Accepted { .. }),
+        }
     }
 
     fn is_incoming(&self) -> bool {

@@ -21,7 +21,7 @@ pub(crate) const EXIT_CODES: [(&str, &str); 8] = [
     ("3", "a system error: a file, an address to listen on, or nobody reached"),
     ("4", "not the expected peer, or the handshake was refused"),
     ("5", "cut off or timed out before everything was acknowledged or answered"),
-    ("6", "lines wait in the home until their receivers have them; nothing is lost"),
+    ("6", "lines or files wait in the home until their receivers have them; nothing is lost"),
     ("128 + n", "terminated by signal n"),
 ];
 

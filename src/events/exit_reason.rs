@@ -38,7 +38,9 @@ fn of_code(code: u8) -> Option<ExitReason> {
             ("not_sent", "lines were refused or could not be delivered; each was reported".to_owned())
         }
         code::LOST => ("not_received", "not everything was acknowledged".to_owned()),
-        code::QUEUED => ("queued", "lines wait in the home until their receivers have them".to_owned()),
+        code::QUEUED => {
+            ("queued", "lines or files wait in the home until their receivers have them".to_owned())
+        }
         129.. => ("signal", format!("terminated by signal {}", code - 128)),
         _ => ("trouble", "something could not be written; it was reported".to_owned()),
     })

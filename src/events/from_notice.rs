@@ -10,7 +10,7 @@ use crate::app::error::hint_at_home;
 use crate::app::host::{Behind, MessageUse, NoticeSink};
 use crate::app::os::moment;
 use crate::chat::{
-    AfterLoss, Arrival, DeliveryInfo, DeliveryProgress, DeliveryReport, Export, ExportTarget, Info,
+    AfterLoss, Arrival, DeliveryInfo, DeliveryProgress, DeliveryReport, Export, ExportTarget, FileInfo, Info,
     KeyRefusal, KeyStatus, Message, Notice, Numbers, OaepInfo, PromptView, ReceiptDue, ReturnCause,
     ReturnedLine, SentMessage, TrustLevel, Warning,
 };
@@ -91,6 +91,7 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
             | Info::QuitHint
             | Info::ExitHint
             | Info::Delivery(DeliveryInfo::LeftWaiting { .. })
+            | Info::File(FileInfo::LeftUnfinished { .. })
             | Info::Closed { .. },
         )
         // The command itself counts the messages that were not received. Why nobody is called

@@ -48,6 +48,7 @@ pub(crate) fn of_info(info: &FileInfo, message: String) -> OutputEvent {
         FileInfo::Cancelled { with, number, file } => event(number, "cancelled", with).named(file),
         FileInfo::Expired { with, number, file } => event(number, "expired", with).named(file),
         FileInfo::Dropped { .. }
+        | FileInfo::LeftUnfinished { .. }
         | FileInfo::TakenLater { .. }
         | FileInfo::TakenAlready { .. }
         | FileInfo::ListedLater { .. }

@@ -307,6 +307,7 @@ const SEEN: &[(&str, &str)] = &[
     ("FileCancelled", r"! alice cancelled draft.txt: it changed since it was offered, "),
     ("FileExpired", r"\* the offer of notes.txt has ended: nothing of it has moved for seven days "),
     ("FileDropped", r"\* dropped 1 offer between you and bob$"),
+    ("FileLeftUnfinished", r"\* album to bob has not arrived yet; the next prompt or rsachat serve goes on "),
     ("FileNoTransfers", r"\* no files are offered$"),
     ("FileListedLater", r"\* alice is away; what is in 3 is listed when you are both connected$"),
     ("FileNotOffered", r"! nothing.txt is not offered: "),

@@ -241,6 +241,75 @@ fn a_file_of_holes_that_is_larger_than_the_disk_is_taken_once_its_receiver_says_
     assert!(landed.blocks() < 2_048, "{} blocks", landed.blocks());
 }
 
+/// The one of two whose input ends while a file is on its way.
+fn a_script_waits_for(ends: Caller) {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir().unwrap());
+    let (from, to) = (outside.path().join("영화.mkv"), outside.path().join("to"));
+    fs::write(&from, content()).unwrap();
+    fs::create_dir(&to).unwrap();
+    let (mut takes, mut sends) = acquainted(&minji, &hana);
+    sends.types(&format!(":send {}", from.display()));
+    takes.sees("(:accept 1, :decline 1)");
+    takes.types(&format!(":accept 1 {}", to.display()));
+    sends.sees("takes 영화.mkv");
+    let script = if ends == Caller::Sender { &mut sends } else { &mut takes };
+    assert_eq!(script.closes_input().ends(), 0, "{}", script.output());
+    assert!(script.has_seen("(24.0 MiB)"), "{}", script.output());
+    assert!(fs::read(to.join("영화.mkv")).unwrap() == content());
+}
+
+#[test]
+fn the_input_of_a_script_that_sends_has_its_file_received_before_the_end() {
+    a_script_waits_for(Caller::Sender);
+}
+
+#[test]
+fn the_input_of_a_script_that_receives_has_its_file_before_the_end() {
+    a_script_waits_for(Caller::Receiver);
+}
+
+/// A file that does not move any more, and what its sender says as the end takes it.
+fn what_is_left_is_said(end: impl FnOnce(&mut Process, &mut Process), code: i32) {
+    let (minji, hana, outside) = (Home::of("민지"), Home::of("하나"), tempfile::tempdir().unwrap());
+    let (from, to) = (outside.path().join("영화.mkv"), outside.path().join("to"));
+    fs::write(&from, content()).unwrap();
+    fs::create_dir(&to).unwrap();
+    let (mut sends, mut takes) = acquainted(&minji, &hana);
+    sends.types(&format!(":send {} --to 하나", from.display()));
+    takes.sees("(:accept 1, :decline 1)");
+    takes.types(&format!(":accept 1 {}", to.display()));
+    sends.sees("takes 영화.mkv");
+    takes.signal(Signal::STOP);
+    end(&mut sends, &mut takes);
+    assert_eq!(sends.ends(), code, "{}", sends.output());
+    assert!(!to.join("영화.mkv").exists());
+    let left = "영화.mkv to 하나 has not arrived yet; the next prompt or rsachat serve goes on with it";
+    assert!(sends.has_seen(left), "{}", sends.output());
+}
+
+#[test]
+fn a_prompt_that_is_left_says_which_files_go_on_later() {
+    what_is_left_is_said(
+        |sends, takes| {
+            sends.types(":quit");
+            sends.sees("has not arrived yet");
+            takes.signal(Signal::KILL);
+        },
+        0,
+    );
+}
+
+#[test]
+fn a_script_whose_file_goes_on_later_says_so_and_ends_with_the_code_of_what_waits() {
+    what_is_left_is_said(
+        |sends, takes| {
+            sends.closes_input();
+            takes.signal(Signal::KILL);
+        },
+        6,
+    );
+}
+
 #[test]
 fn what_the_input_of_a_script_offers_at_its_end_is_offered_or_fails() {
     let (minji, hana) = (Home::of("민지"), Home::of("하나"));

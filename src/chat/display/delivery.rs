@@ -120,28 +120,33 @@ impl fmt::Display for Numbers {
 }
 
 /// Receivers that are named where lines wait for more.
-const RECEIVERS_NAMED: usize = 3;
+pub(super) const RECEIVERS_NAMED: usize = 3;
 
 /// What sends lines that wait: nothing runs that could, or the owner of the home goes on.
 pub(crate) const NEXT_SENDS: &str = "the next prompt or rsachat serve sends";
 pub(crate) const OWNER_SENDS: &str = "the rsachat that serves this home sends";
+
+/// Names in a sentence, and how many others there are.
+pub(super) fn enumerated(mut names: Vec<String>, others: usize) -> String {
+    match others {
+        0 => {}
+        1 => names.push("1 other".to_owned()),
+        more => names.push(format!("{more} others")),
+    }
+    let last = names.pop().unwrap_or_default();
+    if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) }
+}
 
 /// Of lines that wait as a front end ends, and what sends them.
 pub(crate) fn left_waiting(waiting: &[(String, usize)], delivered: usize, sends: &str) -> String {
     let all: usize = waiting.iter().map(|(_, count)| count).sum();
     let [lines_wait, them] = if all == 1 { ["line waits", "it"] } else { ["lines wait", "them"] };
     let (named, others) = waiting.split_at(waiting.len().min(RECEIVERS_NAMED));
-    let mut receivers: Vec<_> = match named {
+    let receivers: Vec<_> = match named {
         [(name, _)] => vec![name.clone()],
         named => named.iter().map(|(name, count)| format!("{name} ({count})")).collect(),
     };
-    match others.len() {
-        0 => {}
-        1 => receivers.push("1 other".to_owned()),
-        more => receivers.push(format!("{more} others")),
-    }
-    let last = receivers.pop().unwrap_or_default();
-    let for_whom = if receivers.is_empty() { last } else { format!("{} and {last}", receivers.join(", ")) };
+    let for_whom = enumerated(receivers, others.len());
     if delivered == all {
         return format!("{all} {lines_wait} for {for_whom}{}", none_seen(all));
     }

@@ -2,6 +2,7 @@
 
 use super::RecordingClass;
 use super::RecordingClass::{AnyRows, RowsAbout};
+use super::delivery::{RECEIVERS_NAMED, enumerated};
 use crate::chat::notice::{FileInfo, FileWarning, OfferTime, OfferedFiles};
 use crate::text::byte_count::words as size;
 use crate::text::safe::SafeText;
@@ -47,6 +48,9 @@ impl FileInfo {
             Self::Dropped { with, offers: 1 } => (AnyRows, format!("dropped 1 offer between you and {with}")),
             Self::Dropped { with, offers } => {
                 (AnyRows, format!("dropped {offers} offers between you and {with}"))
+            }
+            Self::LeftUnfinished { transfers } => {
+                (AnyRows, left_unfinished(transfers, "the next prompt or rsachat serve"))
             }
             Self::Expired { with, file, .. } => (
                 AnyRows,
@@ -166,6 +170,14 @@ impl FileWarning {
             }
         }
     }
+}
+
+/// Of transfers that are left as a program ends, and what goes on with them.
+pub(crate) fn left_unfinished(transfers: &[String], goes_on: &str) -> String {
+    let (named, others) = transfers.split_at(transfers.len().min(RECEIVERS_NAMED));
+    let [have, them] = if transfers.len() == 1 { ["has", "it"] } else { ["have", "them"] };
+    let what = enumerated(named.to_vec(), others.len());
+    format!("{what} {have} not arrived yet; {goes_on} goes on with {them} when you are both connected")
 }
 
 fn decline_reason(reason: DeclineReason) -> &'static str {

@@ -24,6 +24,7 @@ use crate::text::duration::span;
 use crate::text::safe::{SafeText, safe_rows};
 pub(crate) use close_reason::{PEM_BEGINS, loss_cause, output_failure, version_and_suite};
 pub(crate) use delivery::{OWNER_SENDS, history_stays, left_waiting, none_seen, not_in_time, not_kept};
+pub(crate) use files::left_unfinished;
 pub(crate) use listener::{listener, listening};
 pub(crate) use questions::{BLOCK_ANSWERS, block_hint, block_question, block_rest};
 pub(crate) use recording_class::RecordingClass;

@@ -90,7 +90,9 @@ impl Chat {
             return;
         };
         transfer.conn = Some(conn);
-        if offer.kind == OfferKind::Folder && !manifest.is_complete(&offer) {
+        let is_listed = offer.kind == OfferKind::File || manifest.is_complete(&offer);
+        self.transfers.note_moved(self.now.mono);
+        if !is_listed {
             return self.ask_for_manifest(conn, number);
         }
         // That it is accepted is known before anything of it is on disk.
@@ -239,6 +241,7 @@ impl Chat {
         match written {
             Ok(upto) => {
                 file.transfer.wrote(now, cost, upto);
+                self.transfers.note_moved(now);
                 self.report_written(number);
             }
             // The writes behind one that failed fail as well.

@@ -256,6 +256,7 @@ impl Chat {
         (transfer.conn, transfer.active) = (Some(conn), self.now.unix);
         let reading = file.reading;
         let file = transfer.name.clone();
+        self.transfers.note_moved(self.now.mono);
         let by = self.name_of_key(peer);
         if at == Position::START {
             self.effects.info(Info::File(FileInfo::Taken { by, number, file }));

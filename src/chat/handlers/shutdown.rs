@@ -6,7 +6,7 @@ use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::faces::FaceStage;
 use crate::chat::io::Effect;
 use crate::chat::kept::PairStage;
-use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
+use crate::chat::notice::{DeliveryInfo, DeliveryWarning, FileInfo, Info, Warning};
 use crate::chat::shutdown::Shutdown;
 use crate::chat::types::{ExitRequest, InputOrigin, PeerId};
 use crate::chat::{Chat, WaitingCommand};
@@ -243,6 +243,14 @@ impl Chat {
                 shutdown.set_queued();
                 let (waiting, delivered) = (self.receivers(), self.delivered());
                 let info = Info::Delivery(DeliveryInfo::LeftWaiting { waiting, delivered });
+                self.in_face(FaceId::OWN, |chat| chat.effects.info(info));
+            }
+            let transfers = self.left_transfers();
+            if !transfers.is_empty() {
+                if self.transfers.iter().any(|(_, transfer)| transfer.is_unfinished()) {
+                    shutdown.set_unfinished();
+                }
+                let info = Info::File(FileInfo::LeftUnfinished { transfers });
                 self.in_face(FaceId::OWN, |chat| chat.effects.info(info));
             }
             if self.lost_lines_of(FaceId::OWN) > 0 {

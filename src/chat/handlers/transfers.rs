@@ -192,7 +192,10 @@ impl Chat {
         let TransferSide::Outgoing(file) = &mut transfer.side else { return };
         match take(&mut file.transfer) {
             Ok(OutgoingProgress::None) => self.note_idle(conn),
-            Ok(OutgoingProgress::Written) => self.pump_files(conn),
+            Ok(OutgoingProgress::Written) => {
+                self.transfers.note_moved(self.now.mono);
+                self.pump_files(conn);
+            }
             Ok(OutgoingProgress::Filed) => {
                 let (file, bytes) = (transfer.name.clone(), transfer.offer().total);
                 self.forget_transfer(number);

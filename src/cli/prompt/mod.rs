@@ -346,7 +346,7 @@ struct PromptFrontend {
     must_listen: bool,
     /// Whom `--connect` calls.
     target: Option<String>,
-    /// How to exit once the input has ended and no question waits for its answer any more.
+    /// How to exit once the input has ended and neither an answer nor a file is waited for.
     at_end: Option<ExitRequest>,
     /// Whether the editor waits for its last line to be handled.
     turn: Turn,
@@ -489,7 +489,7 @@ impl PromptFrontend {
             return false;
         }
         if let Some(request) =
-            self.at_end.take_if(|request| *request == ExitRequest::Quit || !app.chat().awaits_answers())
+            self.at_end.take_if(|request| *request == ExitRequest::Quit || !app.chat().awaits_at_end())
         {
             app.handle(Input::ExitRequest(request));
             return true;
