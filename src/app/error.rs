@@ -119,7 +119,7 @@ pub(crate) fn hint_at_home(hint: &str, home: Option<&Path>) -> String {
         format!("'{}'", home.replace('\'', r"'\''"))
     };
     let word = SafeText::line(&word);
-    ["history", "home", "key", "outbox", "peers", "recv", "send"].into_iter().fold(
+    ["attach", "history", "home", "key", "outbox", "peers", "recv", "send"].into_iter().fold(
         hint.to_owned(),
         |hint, subcommand| {
             let at_home = format!("rsachat --home {word} {subcommand} ");

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::SystemTime;
 
 use rsachat::transfer::{BlockHasher, BlockList};
@@ -15,7 +16,7 @@ use rsachat::wire::{
 use tempfile::TempDir;
 
 use crate::support::hostile_peer::HostilePeer;
-use crate::support::{PATIENCE, Process, eventually};
+use crate::support::{Home, PATIENCE, Process, eventually};
 
 /// Eve, whom Minji has chosen, and the folder into which Minji takes what Eve offers.
 struct Eve {
@@ -363,6 +364,40 @@ fn contents_that_break_the_rules_end_the_connection_and_name_nothing() {
     eve.still_talks();
     let is_empty = || fs::read_dir(eve.to()).unwrap().count() == 0;
     eventually("the parts are removed", PATIENCE, is_empty);
+}
+
+#[test]
+fn an_offer_that_was_received_by_an_earlier_command_is_not_counted_by_the_next() {
+    let (minji, outside) = (Home::of("민지"), tempfile::tempdir().unwrap());
+    let to = outside.path().to_str().unwrap();
+    for (offers, arrives) in [(&[1_u8][..], "1.txt"), (&[1, 2], "2.txt")] {
+        let args = ["recv", "--listen", "127.0.0.1:0", "--accept-new", "--count", "1", "--files", to];
+        let (mut recv, at) = minji.run(&args, Stdio::null()).and_where();
+        let mut eve = HostilePeer::calls_taking_files(&at, "test-3.pem", "eve");
+        for number in offers {
+            let (id, kind, name) = (TransferId([*number; 16]), OfferKind::File, format!("{number}.txt"));
+            let name = name.into_bytes();
+            let offer = Offer { id, kind, entries: 1, total: 3, modified_ms: 0, name };
+            eve.sends(&Record::Transfer(TransferRecord::Offer(offer)));
+            loop {
+                let Some(record) = eve.receives_in_time() else { panic!("{}", recv.complaints()) };
+                match record {
+                    Record::Transfer(TransferRecord::Accept { .. }) => {
+                        eve.sends(&Record::Transfer(chunk(id, 0, 0, b"eve")));
+                        eve.sends(&Record::Transfer(end(id, 0, b"eve")));
+                    }
+                    Record::Transfer(TransferRecord::Filed(filed)) => {
+                        assert_eq!(filed, id);
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!(recv.ends(), 0, "{}", recv.complaints());
+        let path = outside.path().join(arrives);
+        assert_eq!(recv.output().lines().collect::<Vec<_>>(), [path.to_str().unwrap()]);
+    }
 }
 
 #[test]

@@ -7,26 +7,25 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use super::options::RecvArgs;
-use crate::app::error::{AppError, code, describe};
+use crate::app::error::{AppError, code, describe, hint_at_home};
 use crate::app::event_loop::{App, Flow, Frontend};
-use crate::app::file_thread::reach_of;
 use crate::app::os::{output_failed, print_line};
 use crate::app::owner_client::{Claim, Watch, claim, numbered};
+use crate::app::sandbox::Reach;
+use crate::chat::display::left_unfinished;
 use crate::chat::{
-    AcceptPolicy, Audience, DialOutcome, ExitRequest, FileInfo, FileWarning, FirstCaller, Input, OtherOffers,
-    TakeRule, TakeRules, TakenFrom, TransferNumber,
+    AcceptPolicy, DialOutcome, ExitRequest, FileInfo, FileWarning, FirstCaller, Input, OtherOffers, TakeRule,
+    TakeRules, TakenFrom, TransferNumber,
 };
 use crate::cli::args::{self, Context, listen_or_connect};
-use crate::cli::transfers::{FileNews, FileReporter, Served};
+use crate::cli::transfers::{FileCommand, FileNews, Served};
 use crate::config::as_folder;
 use crate::events::face_server::FaceServer;
-use crate::events::from_notice::{EventReporter, Severity};
-use crate::events::served_sink::{OwnFace, ServedSink};
+use crate::events::from_notice::Severity;
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::limits;
 use crate::net::Net;
-use crate::net::process::{Signal, Signals};
-use crate::net::worker::ThreadPriority;
+use crate::net::process::Signal;
 use crate::store::{book_file, quoted};
 use crate::text::safe::SafeText;
 
@@ -43,44 +42,29 @@ pub(super) fn run(
     let command = listen_or_connect(listen, connect, &args.output, policy, args.protocol()?)?;
     context.check_callee(&command, &book)?;
     let profile = context.unlock()?;
-    let seats = args::seats(args.peers, limits::PEERS)?;
     let net = Net::new()?;
-    let (mut net, opened) = match profile.identity() {
+    let claimed = match profile.identity() {
         Some(identity) => match claim(&context.home, &identity, net, Watch::AfterOrders)? {
-            Claim::Served(client) => return Err(served(client.process)),
+            Claim::Served(client) => return Err(served(context, client.process)),
             Claim::Free(net, opened) => (net, Some(opened?)),
         },
         None => (net, None),
     };
-    let settings = context.settings.resolve();
-    let kept = opened.as_ref().map(|opened| reach_of(&opened.pairs, settings.inbox.as_deref()));
-    let mut reach = kept.unwrap_or_default();
-    reach.received.push(folder.clone());
-    let confinement = context.confine_reaching(&reach)?;
-    emit(&OutputEvent::sandbox(&confinement), format);
-    args::warm_up_rng();
-    net.set_max_links(seats + limits::UNAUTHENTICATED_CONNECTIONS);
-    let signals = Signals::start(net.waker())?;
-    let name = args.output.own_name(&context.settings);
-    let mut chat = profile.chat(name, book, seats).transferring_files();
-    chat.set_history(settings.history, settings.history_days);
-    chat.set_audience(Audience::Absent);
-    chat.set_first_caller(FirstCaller::Nobody);
-    let rule = TakeRule { from: TakenFrom::Everybody, most: args.max, folder: Some(as_folder(&folder)) };
-    chat.set_take_rules(TakeRules { rules: vec![rule], others: OtherOffers::Refuse });
-    if !args.no_retry {
-        chat.call_lost_peers();
-    }
-    let home = context.global.home.clone();
-    let severity = if args.connect.is_some() { Severity::Ends } else { Severity::Passes };
-    let reporter = FileReporter::new(EventReporter { form: format, severity, home });
-    let sink = ServedSink::new(reporter, OwnFace::OnlyTells);
-    let mut app = App::new(chat, sink, net, profile, ThreadPriority::Same)?;
-    app.keep_messages(opened.map(Ok));
-    app.serve_home();
-    app.note_confinement(&confinement, "recv", reach);
-    app.receive_files_in(settings.inbox);
-    app.begin();
+    let process = FileCommand {
+        name: "recv",
+        output: &args.output,
+        reach: Reach { received: vec![folder.clone()], ..Reach::default() },
+        seats: args::seats(args.peers, limits::PEERS)?,
+        severity: if args.connect.is_some() { Severity::Ends } else { Severity::Passes },
+    };
+    let (mut app, signals) = process.begin(context, book, claimed, profile, |chat| {
+        chat.set_first_caller(FirstCaller::Nobody);
+        let rule = TakeRule { from: TakenFrom::Everybody, most: args.max, folder: Some(as_folder(&folder)) };
+        chat.set_take_rules(TakeRules { rules: vec![rule], others: OtherOffers::Refuse });
+        if !args.no_retry {
+            chat.call_lost_peers();
+        }
+    })?;
     app.handle(Input::Command(command));
     let mut frontend = FilesFrontend {
         format,
@@ -93,7 +77,7 @@ pub(super) fn run(
     let code = app.run(&mut frontend, &signals)?;
     frontend.faces.finish(&mut app);
     app.linger()?;
-    Ok(frontend.finish(code))
+    Ok(frontend.finish(code, &app.chat().left_transfers()))
 }
 
 /// The folder, if files can be made in it: that is better known now than when one arrives.
@@ -117,9 +101,11 @@ fn writable(folder: &Path) -> Result<PathBuf, AppError> {
 }
 
 /// Why nothing is received where another process has the home open.
-fn served(process: Option<u32>) -> AppError {
+fn served(context: &Context<'_>, process: Option<u32>) -> AppError {
     let what = format!("another rsachat{} serves this home, and gets its files", numbered(process));
-    AppError::new(code::MACHINE, what).hint(":accept takes them there; or end it, or name another --home")
+    let hint = "rsachat attach opens a prompt on it, where :accept takes them; with the setting take it takes them by \
+                itself, once it is started again; or end it first";
+    AppError::new(code::MACHINE, what).hint(hint_at_home(hint, context.global.home.as_deref()))
 }
 
 struct FilesFrontend {
@@ -204,8 +190,13 @@ impl FilesFrontend {
         app.handle(Input::ExitRequest(request));
     }
 
-    /// Reports the end, and returns the exit code. `code` is that of the chat.
-    fn finish(&self, code: u8) -> u8 {
+    /// Reports the end, and what of it goes on later, and returns the exit code. `code` is that of
+    /// the chat.
+    fn finish(&self, code: u8, left: &[String]) -> u8 {
+        if !left.is_empty() {
+            let message = left_unfinished(left, "the same command");
+            emit(&OutputEvent::Warning { kind: "file", message }, self.format);
+        }
         let missing = self.count.map_or(0, |count| count.saturating_sub(self.filed));
         let code = match code {
             // Lines for others wait in the home; that was not asked for here.

@@ -14,25 +14,23 @@ use super::kept::{call, known};
 use super::options::SendArgs;
 use super::waiting::TOLD_AFTER;
 use crate::app::client::UserStore;
-use crate::app::error::{AppError, SIGNAL_CODE, code, describe};
+use crate::app::error::{AppError, SIGNAL_CODE, code, describe, hint_at_home};
 use crate::app::event_loop::{App, Flow, Frontend};
-use crate::app::file_thread::reach_of;
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
+use crate::app::sandbox::Reach;
 use crate::chat::command::{Command, KnownFiles};
 use crate::chat::{
-    Audience, Backoff, DialOutcome, ExitRequest, FileInfo, FileWarning, Input, Protocol, TransferNumber,
+    Backoff, DialOutcome, ExitRequest, FileInfo, FileWarning, Input, Protocol, TransferNumber,
 };
 use crate::cli::args::{self, Context, listen_or_connect};
-use crate::cli::transfers::{FileNews, FileReporter, Served};
+use crate::cli::transfers::{FileCommand, FileNews, Served};
 use crate::crypto::Fingerprint;
 use crate::events::face_server::FaceServer;
-use crate::events::from_notice::{EventReporter, Severity};
-use crate::events::served_sink::{OwnFace, ServedSink};
+use crate::events::from_notice::Severity;
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
 use crate::limits;
 use crate::net::Net;
-use crate::net::process::{Signal, Signals};
-use crate::net::worker::ThreadPriority;
+use crate::net::process::Signal;
 use crate::store::{OpenedStore, StoreError, book_file, quoted};
 use crate::time::MonoMs;
 
@@ -62,7 +60,7 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
     loop {
         let net = match OwnerClient::find(&context.home, Net::new()?, Watch::Always)? {
             Ok(client) => {
-                wait_for(client, args.output.format())?;
+                wait_for(context, client, args.output.format())?;
                 continue;
             }
             Err(net) => net,
@@ -75,19 +73,20 @@ pub(super) fn run(context: &Context<'_>, args: &SendArgs) -> Result<u8, AppError
             }
         };
         match claimed {
-            Claim::Served(client) => wait_for(client, args.output.format())?,
+            Claim::Served(client) => wait_for(context, client, args.output.format())?,
             Claim::Free(net, opened) => return send(context, args, sending, (net, Some(opened)), profile),
         }
     }
 }
 
 /// Waits for the end of a command that has the home open: it reads its own files alone.
-fn wait_for(client: OwnerClient, format: OutputFormat) -> Result<(), AppError> {
+fn wait_for(context: &Context<'_>, client: OwnerClient, format: OutputFormat) -> Result<(), AppError> {
     if !client.is_passing() {
         let what = format!("{} serves this home, and sends its files", client.title());
-        return Err(
-            AppError::new(code::MACHINE, what).hint(":send offers them there; or name another --home")
-        );
+        let hint = "rsachat attach opens a prompt on it, where :send PATH --to NAME offers them; a rsachat serve \
+                    takes new paths only with --no-sandbox: end it first, or start it so";
+        let hint = hint_at_home(hint, context.global.home.as_deref());
+        return Err(AppError::new(code::MACHINE, what).hint(hint));
     }
     let message =
         format!("{} sends what this home keeps; this one begins once that has ended", client.title());
@@ -116,36 +115,19 @@ fn send(
     context: &Context<'_>,
     args: &SendArgs,
     sending: Sending,
-    (mut net, opened): (Net, Option<Result<OpenedStore, StoreError>>),
+    (net, opened): (Net, Option<Result<OpenedStore, StoreError>>),
     profile: UserStore,
 ) -> Result<u8, AppError> {
     let format = args.output.format();
-    let settings = context.settings.resolve();
-    let opened = opened.transpose()?;
-    let kept = opened.as_ref().map(|opened| reach_of(&opened.pairs, settings.inbox.as_deref()));
-    let mut reach = kept.unwrap_or_default();
-    reach.sent.extend(sending.paths.iter().cloned());
-    let confinement = context.confine_reaching(&reach)?;
-    emit(&OutputEvent::sandbox(&confinement), format);
-    args::warm_up_rng();
-    let seats = args::seats(None, limits::PEERS)?;
-    net.set_max_links(seats + limits::UNAUTHENTICATED_CONNECTIONS);
-    let signals = Signals::start(net.waker())?;
-    let name = args.output.own_name(&context.settings);
+    let command = FileCommand {
+        name: "send",
+        output: &args.output,
+        reach: Reach { sent: sending.paths.clone(), ..Reach::default() },
+        seats: args::seats(None, limits::PEERS)?,
+        severity: if args.retry == 0 { Severity::Ends } else { Severity::Passes },
+    };
     let book = book_file::read(&context.home)?;
-    let mut chat = profile.chat(name, book, seats).transferring_files();
-    chat.set_history(settings.history, settings.history_days);
-    chat.set_audience(Audience::Absent);
-    let home = context.global.home.clone();
-    let severity = if args.retry == 0 { Severity::Ends } else { Severity::Passes };
-    let reporter = FileReporter::new(EventReporter { form: format, severity, home });
-    let sink = ServedSink::new(reporter, OwnFace::OnlyTells);
-    let mut app = App::new(chat, sink, net, profile, ThreadPriority::Same)?;
-    app.keep_messages(opened.map(Ok));
-    app.serve_home();
-    app.note_confinement(&confinement, "send", reach);
-    app.receive_files_in(settings.inbox);
-    app.begin();
+    let (mut app, signals) = command.begin(context, book, (net, opened.transpose()?), profile, |_| {})?;
     let wish = if args.quiet { Wish::Quiet } else { Wish::Progress };
     let now = Instant::now();
     let mut frontend = FilesFrontend {
