@@ -283,8 +283,8 @@ fn a_screen_that_becomes_lower_below_the_cursor_costs_no_row_of_a_message() {
 #[test]
 fn nothing_is_deleted_above_a_line_in_tmux_when_the_screen_becomes_lower_as_well() {
     // tmux drops rows below the cursor then, so that others stand where the line is looked for.
-    for (rows, deletes) in [(20, false), (24, true)] {
-        let (alice, _bob) = typed_in_tmux(&Setup { term: TMUX, ..Setup::WIDE }, 100);
+    for (at, rows, deletes) in [(100, 20, false), (150, 20, false), (100, 24, true)] {
+        let (alice, _bob) = typed_in_tmux(&Setup { term: TMUX, ..Setup::WIDE }, at);
         let before = alice.bytes().len();
         alice.resize_reflowing(60, rows);
         alice.wait_bytes("the line anew", |bytes| {

@@ -44,6 +44,10 @@ impl PaintedLine {
         (last - row, column, last + 1)
     }
 
+    pub(crate) fn goes_on_behind_cursor(&self) -> bool {
+        self.cursor < self.text.len() || !self.hint.is_empty()
+    }
+
     /// Rows that a screen which has become narrower makes of it besides those that it had.
     pub(crate) fn rows_gained(&self, before: usize, now: usize) -> usize {
         rows_gained(&(self.text.clone() + &self.hint), self.prompt.1, before, now)

@@ -137,9 +137,10 @@ fn find_line(shared: &EditorShared, rows_below: LineRows) {
     if !shared.is_read() {
         return shared.set_cursor(CursorPlace::Unknown);
     }
-    let known = shared.known_size();
-    let (below, column, rows) = shared.line().painted.place(known.cells);
-    let (place, sequence) = if below > 0 && rows_below == LineRows::MayBeGone {
+    let (known, line) = (shared.known_size(), shared.line().painted.clone());
+    let (below, column, rows) = line.place(known.cells);
+    // The rest of the last row too was below the cursor, where a narrow screen had wrapped it.
+    let (place, sequence) = if line.goes_on_behind_cursor() && rows_below == LineRows::MayBeGone {
         shared.row_above().forget();
         (CursorPlace::BelowAll, reflow::leave(rows.min(known.rows.max(size().rows))))
     } else {
