@@ -294,6 +294,11 @@ pub const FILE_READ_BYTES: usize = 256 * 1024;
 pub const FILE_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes that are written between two reports of that, at most.
 pub const FILE_HAVE_BYTES: u64 = 1024 * 1024;
+/// Bytes whose writes the thread of files reports together while more wait to be written.
+pub const FILE_REPORT_BYTES: u64 = 256 * 1024;
+/// Files that the second process lends to a confined one at once, each with two descriptors there;
+/// the bytes of others pass through it.
+pub const FILES_LENT: usize = 8;
 /// Offers of files by one peer that are remembered.
 pub const OFFERS_EACH_PEER: usize = 256;
 /// Transfers that are refused at once while the peer takes none of the answers; more get none.
@@ -313,6 +318,8 @@ pub const FILE_STREAM_BYTES: u64 = 64 * 1024 * 1024;
 pub const FILE_NAMES_TRIED: u32 = 10_000;
 /// Bytes of a file that are written before they are synchronised, at most.
 pub const FILE_SYNC_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of a file after which those that were written go to the disk, beside the writing of more.
+pub const FILE_FLUSH_BYTES: u64 = 8 * 1024 * 1024;
 /// Time for which bytes of a file are written before they are synchronised, in milliseconds.
 pub const FILE_SYNC_MS: u64 = 5_000;
 /// Time after which the part of a file that nobody goes on with may be removed, in milliseconds: 30

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,18 +11,19 @@ use std::time::{Duration, Instant};
 
 use rand::TryRng as _;
 use rand::rngs::SysRng;
+use serde::{Deserialize, Serialize};
 
 use super::os;
 use crate::chat::{FileAnswer, FileRequest, OfferedSource, TargetError, TransferNumber};
 use crate::delivery::{Hashed, PartRow, Room};
 use crate::limits::{FILE_READ_BYTES, FILE_SYNC_BYTES, FILE_SYNC_MS, MANIFEST_PART_BYTES};
 use crate::store::files::{
-    Destination, EntryList, FileError, Part, PartIdentity, Reopened, Source, SourceIdentity, SourceReader,
-    Synced, remove_stale_parts,
+    Destination, EntryList, FileError, Part, PartIdentity, Reopened, Source, SourceIdentity, SourceLoan,
+    SourceReader, Synced, remove_stale_parts,
 };
 use crate::text::shell;
 use crate::time::UnixMs;
-use crate::transfer::{BlockList, cost};
+use crate::transfer::{BlockList, OutOfOrder, cost};
 use crate::wire::{ManifestEntry, Offer, Position, TransferId, TransferRecord};
 
 /// Sources and targets of one chat.
@@ -49,6 +51,14 @@ struct SentSource {
     hashed: Hashed,
     /// Bytes that were read since that was told.
     untold: u64,
+}
+
+/// File of a source that another process has opened, and what is known of it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LentSource {
+    id: TransferId,
+    loan: SourceLoan,
+    hashed: Hashed,
 }
 
 /// Target that was accepted.
@@ -178,6 +188,75 @@ impl FileDisk {
             }
             request => self.perform(request),
         }
+    }
+
+    /// Opens the file of a source for another process to read, if it is one file.
+    pub(crate) fn lend_source(&self, number: TransferNumber) -> Option<(LentSource, File)> {
+        let SentSource { source, id, hashed, .. } = self.sources.get(&number)?;
+        let (loan, file) = source.lend()?;
+        Some((LentSource { id: *id, loan, hashed: hashed.clone() }, file))
+    }
+
+    /// Lends the part of a target for another process to write, if it is one file.
+    pub(crate) fn lend_target(&self, number: TransferNumber) -> Option<File> {
+        self.targets.get(&number)?.part.as_ref()?.lend()
+    }
+
+    /// Takes note that whoever has borrowed a target has written all of it.
+    pub(crate) fn return_target(&mut self, number: TransferNumber) {
+        if let Some(part) = self.targets.get_mut(&number).and_then(|target| target.part.as_mut()) {
+            part.return_whole();
+        }
+    }
+
+    /// Takes a source that was lent; what was hashed here of it before is kept.
+    pub(crate) fn borrow_source(&mut self, number: TransferNumber, lent: LentSource, file: File) {
+        let LentSource { id, loan, hashed } = lent;
+        let source = Source::borrow(loan, file);
+        match self.sources.get_mut(&number) {
+            Some(sent) => sent.source = Arc::new(source),
+            None => {
+                self.sources.insert(number, SentSource { hashed, ..SentSource::new(source, id) });
+            }
+        }
+    }
+
+    /// Takes the part of a target that was lent.
+    pub(crate) fn borrow_target(
+        &mut self,
+        number: TransferNumber,
+        offer: &Offer,
+        at: Position,
+        row: &PartRow,
+        file: File,
+    ) {
+        let (place, identity) = (place_of(row), identity_of(row));
+        if let Ok(part) = Part::borrow(file, &place, offer, identity, at, &row.synced.blocks) {
+            self.targets.entry(number).or_default().begin(part, row.clone());
+        }
+    }
+
+    /// Closes a target that was lent and is written. What of it did not reach the disk is known
+    /// here alone.
+    pub(crate) fn give_back_target(&mut self, number: TransferNumber) -> Result<(), TargetError> {
+        let Some(mut target) = self.targets.remove(&number) else { return Ok(()) };
+        if !target.part.as_ref().is_some_and(Part::is_complete) {
+            return Err(for_peer(&OutOfOrder.into()));
+        }
+        target.sync().map(drop).map_err(|error| for_peer(&error))
+    }
+
+    pub(crate) fn has_source(&self, number: TransferNumber) -> bool {
+        self.sources.contains_key(&number)
+    }
+
+    pub(crate) fn has_target(&self, number: TransferNumber) -> bool {
+        self.targets.contains_key(&number)
+    }
+
+    /// Sources and targets.
+    pub(crate) fn count(&self) -> usize {
+        self.sources.len() + self.targets.len()
     }
 
     fn examine(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::hint::black_box;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,16 @@ use mio::Waker;
 
 use super::broker::{self, BrokerFiles};
 use super::file_disk::{FileDisk, Places};
-use super::job_thread::{FINISH, JobThread};
+use super::job_thread::{FINISH, JobThread, Jobs};
 use super::os::named_path;
 use super::sandbox::Reach;
 use crate::chat::{FileAnswer, FileRequest, TransferNumber};
 use crate::delivery::{Pairs, PartRow, TransferState};
 use crate::store::files::Destination;
 use crate::store::quoted;
+
+/// Bytes of memory, twice which may stay free.
+const KEPT_BYTES: usize = 1024 * 1024;
 
 /// What a process without a broker has given up of its files.
 #[derive(Clone, Debug)]
@@ -113,20 +117,55 @@ fn start(
         }
         (None, None) => Performer::Here(FileDisk::at(Places::Machine { inbox })),
     };
+    keep_freed_memory();
     JobThread::start("files", waker, move |jobs| {
-        while let Some(request) = jobs.next() {
+        run(&jobs, |request| {
             if discards.make_needless(&request) {
-                continue;
+                return None;
             }
             let discarded =
                 if let FileRequest::Discard { number, .. } = request { Some(number) } else { None };
             let answer = performer.perform(request);
             discards.done(discarded);
-            if !answer.is_none_or(|answer| jobs.answer([answer])) {
-                return;
-            }
-        }
+            answer
+        });
     })
+}
+
+/// Lets the C library keep what chunks leave free. It gives free memory back to the kernel, only to
+/// ask for it again with the next chunk, until a piece as large as this was freed (mallopt(3),
+/// `M_MMAP_THRESHOLD`).
+fn keep_freed_memory() {
+    drop(black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
+}
+
+/// Performs requests until there are no more. Writes that follow each other are reported together:
+/// each answer wakes the event loop.
+fn run(jobs: &Jobs<FileRequest, FileAnswer>, mut perform: impl FnMut(FileRequest) -> Option<FileAnswer>) {
+    let mut written: Option<FileAnswer> = None;
+    loop {
+        let request = if written.is_some() { jobs.waiting().next() } else { jobs.next() };
+        let Some(request) = request else {
+            if written.take().is_some_and(|answer| jobs.answer([answer])) {
+                continue;
+            }
+            return;
+        };
+        let Some(answer) = perform(request) else { continue };
+        let answer = match &mut written {
+            Some(before) => before.add(answer),
+            None => Some(answer),
+        };
+        let Some(answer) = answer else { continue };
+        let answers: Vec<_> = if matches!(answer, FileAnswer::Written { .. }) {
+            written.replace(answer).into_iter().collect()
+        } else {
+            written.take().into_iter().chain([answer]).collect()
+        };
+        if !answers.is_empty() && !jobs.answer(answers) {
+            return;
+        }
+    }
 }
 
 impl Discards {
@@ -162,23 +201,21 @@ impl Discards {
 
 impl Performer {
     fn perform(&mut self, request: FileRequest) -> Option<FileAnswer> {
-        let refused = match self {
-            Self::Here(disk) => return disk.perform(request),
-            Self::Confined(disk, confined, inbox) => {
-                return match confined.refusal(&request, inbox.as_deref()) {
-                    None => disk.perform(request),
-                    Some(why) => request.refused(&why),
-                };
-            }
-            Self::Broker(files) => match files.perform(&request) {
-                Ok(answer) => return answer,
-                Err(why) => why,
+        match self {
+            Self::Here(disk) => disk.perform(request),
+            Self::Confined(disk, confined, inbox) => match confined.refusal(&request, inbox.as_deref()) {
+                None => disk.perform(request),
+                Some(why) => request.refused(&why),
             },
-            Self::None(why) => return request.refused(why),
-        };
-        let answer = request.refused(&refused);
-        *self = Self::None(refused);
-        answer
+            Self::Broker(files) => {
+                let (answer, gone) = files.perform(request);
+                if let Some(why) = gone {
+                    *self = Self::None(why);
+                }
+                answer
+            }
+            Self::None(why) => request.refused(why),
+        }
     }
 }
 

@@ -400,8 +400,13 @@ impl<S: NoticeSink> OsHost<S> {
         let pending = self.outbox.entry(conn).or_default();
         if pending.is_empty() {
             *pending = bytes;
-        } else {
+        } else if pending.len() + bytes.len() <= LINK_TURN_BYTES {
             pending.extend_from_slice(&bytes);
+        } else {
+            // Large ones leave as they are.
+            let full = std::mem::replace(pending, bytes);
+            self.net.send(conn, full);
+            return (self.net.queued(conn) > 0).then_some(Input::WriteBlocked { conn });
         }
         if pending.len() < LINK_TURN_BYTES {
             return None;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Hashed, PartRow, Room};
 use crate::ids::FaceId;
+use crate::limits::FILE_REPORT_BYTES;
 use crate::transfer::cost;
 use crate::wire::{CancelReason, ManifestEntry, Offer, Position, TransferId, TransferRecord};
 
@@ -143,6 +144,25 @@ pub enum FileAnswer {
     Filed { number: TransferNumber, filed: Result<String, TargetError> },
 }
 
+impl FileAnswer {
+    /// Adds the next report to this one, if both are of writes of one transfer and those are few.
+    /// Otherwise it comes back.
+    pub(crate) fn add(&mut self, next: Self) -> Option<Self> {
+        match (self, next) {
+            (
+                Self::Written { number, cost, written: written @ Ok(_), synced },
+                Self::Written { number: of, cost: more, written: upto @ Ok(_), synced: later },
+            ) if *number == of && *cost < FILE_REPORT_BYTES => {
+                *cost += more;
+                *written = upto;
+                *synced = later.or(synced.take());
+                None
+            }
+            (_, next) => Some(next),
+        }
+    }
+}
+
 /// What a user offers, as the host has found it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "fields are what their names and types say")]
@@ -163,4 +183,31 @@ pub struct TargetError {
     pub reason: CancelReason,
     /// What the user is told.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_of_writes_go_together_as_long_as_they_are_of_one_transfer_and_few() {
+        let report = |number, cost, offset| FileAnswer::Written {
+            number,
+            cost,
+            written: Ok(Position { entry: 0, offset }),
+            synced: None,
+        };
+        let mut both = report(1, 10, 5);
+        assert_eq!(both.add(report(1, 20, 15)), None);
+        assert_eq!(both, report(1, 30, 15));
+        for (before, next) in [
+            (report(1, 10, 5), report(2, 20, 15)),
+            (report(1, FILE_REPORT_BYTES, 5), report(1, 20, 15)),
+            (report(1, 10, 5), FileAnswer::Discarded { number: 1 }),
+        ] {
+            let mut unchanged = before.clone();
+            assert_eq!(unchanged.add(next.clone()), Some(next));
+            assert_eq!(unchanged, before);
+        }
+    }
 }

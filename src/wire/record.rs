@@ -2,6 +2,7 @@
 //! (1 byte), body length (2, big-endian), body, and padding of zeros.
 
 use super::{Resume, TransferRecord, WireError};
+use crate::limits::TAG_BYTES;
 
 /// Type and body length before every body, in bytes.
 pub(super) const HEADER_BYTES: usize = 3;
@@ -128,6 +129,7 @@ impl Record {
     /// [`WireError::TooLong`] when the body does not fit a record.
     pub fn write(&self, padding: Padding, out: &mut Vec<u8>) -> Result<(), WireError> {
         let start = out.len();
+        out.reserve(padding.padded(HEADER_BYTES + self.body_bytes()) + TAG_BYTES);
         out.extend_from_slice(&[self.type_number(), 0, 0]);
         match self {
             Self::Confirm(confirm) => {
@@ -163,6 +165,15 @@ impl Record {
         }
         out.resize(start + padding.padded(HEADER_BYTES + body), 0);
         Ok(())
+    }
+
+    /// Bytes of the body of a large record, for which room is made at once; 0 for others.
+    fn body_bytes(&self) -> usize {
+        match self {
+            Self::Transfer(record) => record.body_bytes(),
+            Self::Data(bytes) => bytes.len(),
+            _ => 0,
+        }
     }
 
     /// Reads the plaintext of one record.

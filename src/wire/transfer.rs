@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::WireError;
 use crate::limits::{FILE_NAME_BYTES, MANIFEST_PATH_BYTES};
 
+/// Bytes of a [`Position`]: entry and offset.
+const POSITION_BYTES: usize = 4 + 8;
+
 /// Name of one transfer: 16 random bytes, which its sender chooses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct TransferId(pub [u8; 16]);
@@ -229,6 +232,14 @@ impl TransferRecord {
             Self::EndOfFile { .. } => 24,
             Self::Filed(_) => 25,
             Self::Cancel { .. } => 26,
+        }
+    }
+
+    /// Bytes of the body of a chunk; 0 for others.
+    pub(super) fn body_bytes(&self) -> usize {
+        match self {
+            Self::Chunk { id, bytes, .. } => id.0.len() + POSITION_BYTES + bytes.len(),
+            _ => 0,
         }
     }
 

@@ -16,7 +16,6 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -28,8 +27,7 @@ use rustix::event::PollFlags;
 use serde::de::DeserializeOwned;
 
 use super::output::is_ready;
-use crate::chat::{FileAnswer, FileRequest};
-use files::{receive_answer, send_request};
+pub(crate) use files::BrokerFiles;
 use request::Request;
 pub(crate) use request::{Candidates, Ended, VARIABLES, Values};
 pub(crate) use server::serve;
@@ -134,12 +132,6 @@ impl Broker {
         self.call(&request, &[])?.answer().map(|((), _)| ())
     }
 
-    /// Begins to read and write files of transfers; those without a place go to a folder.
-    pub(crate) fn files(&'static self, inbox: Option<PathBuf>) -> Result<BrokerFiles, String> {
-        let call = self.call(&Request::Files { inbox }, &[])?;
-        call.answer().map(|((), _)| BrokerFiles(call))
-    }
-
     /// Completes a path.
     pub(crate) fn complete(&'static self, line: &str, pos: usize) -> Result<Candidates, String> {
         let request = Request::Complete { line: line.to_owned(), pos };
@@ -203,17 +195,6 @@ impl Broker {
     fn gone(&self) -> String {
         self.ended.store(true, Ordering::SeqCst);
         self.purpose.words_at_end().to_owned()
-    }
-}
-
-/// Files of transfers, at the broker.
-pub(crate) struct BrokerFiles(Call);
-
-impl BrokerFiles {
-    /// Does what is asked; the answer, if it has one.
-    pub(crate) fn perform(&self, request: &FileRequest) -> Result<Option<FileAnswer>, String> {
-        let answer = send_request(&self.0.socket, request).and_then(|()| receive_answer(&self.0.socket));
-        answer.map_err(|_| self.0.broker.gone())
     }
 }
 

@@ -13,7 +13,7 @@ use rustix::process::{Signal, kill_current_process_group};
 use serde::Serialize;
 
 use super::Purpose;
-use super::files::{receive_request, send_answer};
+use super::files::serve_request;
 use super::frame;
 use super::request::{Candidates, Request, Values};
 use crate::app::error::describe;
@@ -98,9 +98,7 @@ impl Server<'_> {
 fn serve_files(socket: &UnixStream, inbox: Option<PathBuf>) {
     answer(socket, &Ok::<_, String>(()));
     let mut disk = FileDisk::at(Places::Machine { inbox });
-    while let Ok(request) = receive_request(socket)
-        && send_answer(socket, disk.perform(request)).is_ok()
-    {}
+    while serve_request(socket, &mut disk).is_ok() {}
 }
 
 /// Runs the command, and kills it when its sender gives up or ends.

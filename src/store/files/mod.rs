@@ -25,5 +25,5 @@ pub use error::FileError;
 pub use leftovers::remove_stale_parts;
 pub use part::{Part, PartIdentity, Reopened, Synced};
 pub use reader::SourceReader;
-pub use source::{Source, SourceIdentity};
+pub use source::{Source, SourceIdentity, SourceLoan};
 pub use walk::Skipped;

@@ -1,9 +1,10 @@
-//! Final name of a transfer: the one that is wanted, or the first numbered one that is free. What
-//! has a name is never replaced.
+//! Final name of a transfer: the one that is wanted, or the first numbered one that is free, and
+//! its mode. What has a name is never replaced.
 
+use std::fs;
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, RenameFlags, linkat, renameat, renameat_with, unlinkat};
+use rustix::fs::{AtFlags, Mode, RenameFlags, linkat, renameat, renameat_with, unlinkat};
 use rustix::io::{Errno, Result};
 
 use super::error::is_taken;
@@ -57,4 +58,13 @@ pub(super) fn rename_by_links(folder: impl AsFd, part: &str, kind: OfferKind, na
             Err(error) => Err(error),
         },
     }
+}
+
+/// Bits that the user takes from new files. Where they cannot be read without being changed, which
+/// other threads would notice, a file stays the user's alone.
+pub(super) fn umask() -> Mode {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bits = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    let bits = bits.and_then(|bits| u32::from_str_radix(bits.trim(), 8).ok());
+    Mode::from_raw_mode(bits.unwrap_or(0o077))
 }

@@ -8,7 +8,6 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, fallocate, fchmod, fsync, mkdirat, unlinkat};
 use rustix::io::Errno;
@@ -19,12 +18,19 @@ use super::error::{FileError, is_other_kind};
 use super::extent::hash_up_to;
 use super::layout::Layout;
 use super::leftovers::{part_name, remove_part, sweep};
-use super::naming::{FinalName, name_part};
+use super::naming::{FinalName, name_part, umask};
 use super::tree::{Missing, Tree, look, open_beneath, open_folder};
 use crate::delivery::Room;
 use crate::limits::FILE_BYTES;
 use crate::transfer::{BlockHasher, BlockList, FileName, OutOfOrder, cost};
 use crate::wire::{Offer, OfferKind, Position, TransferId, TransferRecord};
+pub use identity::PartIdentity;
+use identity::identity_of;
+use write_behind::WriteBehind;
+
+mod identity;
+mod lending;
+mod write_behind;
 
 /// Modes of what is received, before the umask; until then it is the user's alone.
 const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
@@ -37,8 +43,8 @@ const PART_FOLDER_MODE: Mode = Mode::from_raw_mode(0o700);
 pub struct Part {
     id: TransferId,
     kind: OfferKind,
-    /// The folder where it lands.
-    folder: File,
+    /// The folder where it lands; only its lender has that of a part that is borrowed.
+    folder: Option<File>,
     folder_path: PathBuf,
     name: FinalName,
     layout: Layout,
@@ -56,16 +62,7 @@ pub struct Part {
 struct Current {
     file: File,
     hasher: BlockHasher,
-}
-
-/// Identity of a part on its disk, by which it is known again under any name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PartIdentity {
-    /// Its inode.
-    pub inode: u64,
-    /// When that was made, in nanoseconds since 1970: numbers of inodes are used again. 0 where the
-    /// file system does not say.
-    pub made_ns: u64,
+    writing: WriteBehind,
 }
 
 /// Place up to which everything survives a loss of power.
@@ -200,7 +197,7 @@ impl Part {
         Ok(Self {
             id: offer.id,
             kind: offer.kind,
-            folder,
+            folder: Some(folder),
             folder_path: destination.folder().to_owned(),
             name,
             layout: layout(offer, entries)?,
@@ -217,17 +214,17 @@ impl Part {
         match self.kind {
             OfferKind::File => {
                 let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-                let file = File::from(open_beneath(&self.folder, &name, flags, PART_MODE)?);
+                let file = File::from(open_beneath(self.folder_handle()?, &name, flags, PART_MODE)?);
                 self.current = Some(Current::new(file));
             }
-            OfferKind::Folder => mkdirat(&self.folder, name, PART_FOLDER_MODE)?,
+            OfferKind::Folder => mkdirat(self.folder_handle()?, name, PART_FOLDER_MODE)?,
         }
         Ok(())
     }
 
     fn begun(&mut self, room: Room) -> io::Result<()> {
         if self.kind == OfferKind::Folder {
-            let folder = open_folder(&self.folder, part_name(self.id).as_bytes())?;
+            let folder = open_folder(self.folder_handle()?, part_name(self.id).as_bytes())?;
             self.identity = identity_of(&File::from(folder.try_clone()?))?;
             self.tree = Some(Tree::new(folder));
         } else if let Some(current) = &self.current {
@@ -237,7 +234,7 @@ impl Part {
             self.reserve()?;
         }
         // Its name is to survive a loss of power as what is in it does.
-        Ok(fsync(&self.folder)?)
+        Ok(fsync(self.folder_handle()?)?)
     }
 
     /// Opens what is there; `false` if it is something else.
@@ -246,14 +243,14 @@ impl Part {
         let file = match self.kind {
             OfferKind::File => {
                 let flags = OFlags::RDWR | OFlags::NONBLOCK;
-                let file = File::from(open_beneath(&self.folder, &name, flags, Mode::empty())?);
+                let file = File::from(open_beneath(self.folder_handle()?, &name, flags, Mode::empty())?);
                 if identity_of(&file)? != self.identity {
                     return Ok(false);
                 }
                 file
             }
             OfferKind::Folder => {
-                let root = open_folder(&self.folder, name.as_bytes())?;
+                let root = open_folder(self.folder_handle()?, name.as_bytes())?;
                 let is_same = identity_of(&File::from(root.try_clone()?))? == self.identity;
                 if !is_same || !sweep(root.as_fd(), &self.layout, self.at)? {
                     return Ok(false);
@@ -280,23 +277,23 @@ impl Part {
         }
         file.set_len(written)?;
         let known = BlockList::new(known.to_vec()).up_to(self.at.offset);
-        self.current = Some(Current { file, hasher: BlockHasher::after(known) });
+        self.current = Some(Current::after(file, known));
         Ok(true)
     }
 
     /// The path of what was given its name before, if it was: the program has ended since.
     fn filed(&self) -> io::Result<Option<PathBuf>> {
         for name in self.name.candidates() {
-            let found = open_beneath(&self.folder, name.as_slice(), OFlags::PATH, Mode::empty());
+            let found = open_beneath(self.folder_handle()?, name.as_slice(), OFlags::PATH, Mode::empty());
             let Ok(found) = found else { continue };
             let found = File::from(found);
             let is_whole = self.kind == OfferKind::Folder || found.metadata()?.len() == self.total();
             if is_whole && identity_of(&found)? == self.identity {
                 if self.kind == OfferKind::File {
                     // It has had both names for a moment, where the file system cannot do better.
-                    let _ = unlinkat(&self.folder, part_name(self.id), AtFlags::empty());
+                    let _ = unlinkat(self.folder_handle()?, part_name(self.id), AtFlags::empty());
                 }
-                fsync(&self.folder)?;
+                fsync(self.folder_handle()?)?;
                 return Ok(Some(self.folder_path.join(OsStr::from_bytes(&name))));
             }
         }
@@ -341,6 +338,7 @@ impl Part {
                 let current = self.open(kind)?;
                 current.file.write_all_at(bytes, offset)?;
                 current.hasher.update(bytes);
+                current.writing.wrote(&current.file, bytes.len() as u64)?;
                 self.at.offset = end;
             }
             TransferRecord::Hole { id, at, length } if (*id, *at) == here => {
@@ -458,9 +456,9 @@ impl Part {
     /// # Errors
     /// [`FileError::Full`] and [`FileError::Write`].
     pub fn sync(&mut self) -> Result<Synced<'_>, FileError> {
-        let synced = match (&self.tree, &self.current) {
+        let synced = match (&self.tree, &mut self.current) {
             (Some(tree), _) => tree.sync_file_system(),
-            (None, Some(current)) => current.file.sync_data(),
+            (None, Some(current)) => current.writing.end().and_then(|()| current.file.sync_data()),
             (None, None) => Ok(()),
         };
         synced.map_err(|error| self.error(error))?;
@@ -489,8 +487,8 @@ impl Part {
                 }
                 (None, None) => {}
             }
-            let name = name_part(&self.folder, &part_name(self.id), self.kind, &self.name)?;
-            fsync(&self.folder)?;
+            let name = name_part(self.folder_handle()?, &part_name(self.id), self.kind, &self.name)?;
+            fsync(self.folder_handle()?)?;
             Ok(name)
         };
         let name = finish().map_err(|error| self.error(error))?;
@@ -503,6 +501,10 @@ impl Part {
     /// [`FileError::Write`].
     pub fn discard(self) -> Result<(), FileError> {
         remove_part(&self.path()).map_err(|error| self.error(error))
+    }
+
+    fn folder_handle(&self) -> rustix::io::Result<&File> {
+        self.folder.as_ref().ok_or(Errno::NOTSUP)
     }
 
     fn path(&self) -> PathBuf {
@@ -536,7 +538,12 @@ impl Part {
 
 impl Current {
     fn new(file: File) -> Self {
-        Self { file, hasher: BlockHasher::after(BlockList::default()) }
+        Self::after(file, BlockList::default())
+    }
+
+    /// One whose first blocks are known.
+    fn after(file: File, known: BlockList) -> Self {
+        Self { file, hasher: BlockHasher::after(known), writing: WriteBehind::default() }
     }
 
     /// The hash of the whole file, which stays open until it is synchronised.
@@ -581,20 +588,4 @@ fn open_entry(tree: &mut Tree, names: &[FileName], flags: OFlags) -> io::Result<
     let mode = if flags.contains(OFlags::CREATE) { FILE_MODE } else { Mode::empty() };
     let flags = flags | OFlags::RDWR | OFlags::NONBLOCK;
     Ok(File::from(open_beneath(folder, name.as_str(), flags, mode)?))
-}
-
-fn identity_of(file: &File) -> io::Result<PartIdentity> {
-    let metadata = file.metadata()?;
-    let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
-    let made_ns = made.map_or(0, |made| u64::try_from(made.as_nanos()).unwrap_or(0));
-    Ok(PartIdentity { inode: metadata.ino(), made_ns })
-}
-
-/// Bits that the user takes from new files. Where they cannot be read without being changed, which
-/// other threads would notice, a file stays the user's alone.
-fn umask() -> Mode {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let bits = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    let bits = bits.and_then(|bits| u32::from_str_radix(bits.trim(), 8).ok());
-    Mode::from_raw_mode(bits.unwrap_or(0o077))
 }

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread};
 
 use super::entries::{Entry, Stamp};
 use super::error::FileError;
@@ -144,10 +145,9 @@ impl SourceReader {
         if entry.kind == OfferKind::Folder {
             return Ok(Current { file: None, stamp: entry.stamp, hasher, extent: None });
         }
-        let file = match (&mut self.tree, self.source.copy()) {
-            (Some(tree), _) => open_below(tree, entry.path)?,
-            (None, Some(copy)) => copy?,
-            (None, None) => open(self.source.path(), OFlags::empty())?,
+        let file = match &mut self.tree {
+            Some(tree) => open_below(tree, entry.path)?,
+            None => self.source.open_file()?,
         };
         let metadata = file.metadata()?;
         let is_sparse = metadata.blocks() * ALLOCATION_BYTES < metadata.len();
@@ -189,11 +189,25 @@ impl Current {
             return Ok(Some(TransferRecord::Hole { id, at, length }));
         }
         let length = usize::try_from(length).unwrap_or(FILE_CHUNK_BYTES).min(FILE_CHUNK_BYTES);
-        let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, at.offset)?;
+        let bytes = read_at(file, at.offset, length)?;
         self.hasher.update(&bytes);
         Ok(Some(TransferRecord::Chunk { id, at, bytes }))
     }
+}
+
+/// So many bytes of a file from a place on; their buffer is not zeroed before.
+fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let at = offset + bytes.len() as u64;
+        match pread(file, spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 fn open_below(tree: &mut Tree, path: &[u8]) -> io::Result<File> {

@@ -1,15 +1,16 @@
 //! Source of a transfer: a file or a folder that a user offers, looked at once and known again
 //! later.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::entries::{Entry, EntryList, Stamp};
@@ -28,8 +29,20 @@ pub struct Source {
     entries: EntryList,
     total: u64,
     skipped: Skipped,
-    /// Contents of a file that is made as it is read, below `/proc` for instance.
-    copy: Option<File>,
+    /// File that stands for that of the path: a copy of one that is made as it is read, below
+    /// `/proc` for instance, or one that another process has opened.
+    opened: Option<File>,
+}
+
+/// What a process has to know of a file that another one has opened for it: where it is, and how it
+/// was when it was offered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SourceLoan {
+    path: Vec<u8>,
+    name: Vec<u8>,
+    size: u64,
+    modified_ns: i64,
+    inode: u64,
 }
 
 /// State of a source, which is another one when any file of it has changed: a hash over names,
@@ -64,7 +77,7 @@ impl Source {
                 entries,
                 total,
                 skipped,
-                copy: None,
+                opened: None,
             });
         }
         check_kind(path, &metadata)?;
@@ -81,7 +94,7 @@ impl Source {
         let mut entries = EntryList::default();
         entries.push(&Entry { kind: OfferKind::File, stamp: stamp_of(&metadata), path: &name });
         let (kind, total, skipped) = (OfferKind::File, metadata.len(), Skipped::default());
-        Ok(Self { path: absolute, kind, name, entries, total, skipped, copy })
+        Ok(Self { path: absolute, kind, name, entries, total, skipped, opened: copy })
     }
 
     /// Looks again at what was offered before, perhaps by another process.
@@ -146,9 +159,32 @@ impl Source {
         self.kind
     }
 
-    /// The file to read from, where it is not the one of the path.
-    pub(super) fn copy(&self) -> Option<io::Result<File>> {
-        self.copy.as_ref().map(File::try_clone)
+    /// Opens the file of a source of one file.
+    pub(super) fn open_file(&self) -> io::Result<File> {
+        match &self.opened {
+            Some(opened) => opened.try_clone(),
+            None => open(&self.path, OFlags::empty()),
+        }
+    }
+
+    /// Opens the file, for another process to read. `None` for a folder, and where that fails.
+    #[must_use]
+    pub fn lend(&self) -> Option<(SourceLoan, File)> {
+        let stamp = self.entries.get(0).filter(|_| self.kind == OfferKind::File)?.stamp;
+        let Stamp { size, modified_ns, inode } = stamp;
+        let (path, name) = (self.path.as_os_str().as_bytes().to_vec(), self.name.clone());
+        Some((SourceLoan { path, name, size, modified_ns, inode }, self.open_file().ok()?))
+    }
+
+    /// A source that another process has lent.
+    #[must_use]
+    pub fn borrow(loan: SourceLoan, file: File) -> Self {
+        let SourceLoan { path, name, size, modified_ns, inode } = loan;
+        let (kind, stamp) = (OfferKind::File, Stamp { size, modified_ns, inode });
+        let mut entries = EntryList::default();
+        entries.push(&Entry { kind, stamp, path: &name });
+        let (path, skipped, opened) = (OsString::from_vec(path).into(), Skipped::default(), Some(file));
+        Self { path, kind, name, entries, total: size, skipped, opened }
     }
 
     /// The path of one of its entries, for the user.
