@@ -325,3 +325,12 @@ pub const FILE_SYNC_MS: u64 = 5_000;
 /// Time after which the part of a file that nobody goes on with may be removed, in milliseconds: 30
 /// days.
 pub const FILE_PART_KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// Rows of the standard error of a command of `--via` that are shown; the others are dropped.
+pub const VIA_ROWS: usize = 20;
+
+/// Longest of them; more of it is another row.
+pub const VIA_ROW_BYTES: u64 = 1_024;
+
+/// Time that a command of `--via` has to end by itself, and after SIGTERM.
+pub const VIA_END_MS: u64 = 1_000;

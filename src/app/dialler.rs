@@ -1,13 +1,16 @@
-//! Calls that are being made: look-ups of names, and the connections that come of them, direct or
-//! by a proxy.
+//! Calls that are being made: look-ups of names, and the connections that come of them, direct, by
+//! a proxy or by a command.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::error::{describe, describe_attempts};
+use super::keyring::seed;
 use super::os::{resolve, resolve_within};
+use super::proxy_command::{self, CommandReport, ProcessHandle};
 use crate::chat::Input;
 use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, DialId};
@@ -15,13 +18,47 @@ use crate::limits::CONNECT_TIMEOUT_MS;
 use crate::net::worker::BackgroundTask;
 use crate::net::{Net, SocksError, SocksRequest};
 use crate::peers::address::{Family, Target};
-use crate::peers::via::{Proxy, Via};
+use crate::peers::via::{Proxy, ProxyCommand, Via};
 
-#[derive(Default)]
 pub(crate) struct Dialler {
     lookups: BTreeMap<DialId, Lookup>,
     /// Connections that are being made, or were and are not handed over.
     dials: BTreeMap<ConnId, (DialId, Option<ProxyWords>)>,
+    /// Commands whose ends are not handed over, by the dials that they were started for.
+    commands: BTreeMap<DialId, Command>,
+    /// Commands that were not started, and why.
+    refused: BTreeMap<DialId, String>,
+    reporter: Sender<(DialId, CommandReport)>,
+    reports: Receiver<(DialId, CommandReport)>,
+}
+
+struct Command {
+    conn: ConnId,
+    process: ProcessHandle,
+    stage: CommandStage,
+}
+
+/// How far the end of a command is: it is told once both ends are there.
+enum CommandStage {
+    Running,
+    /// Its end of the connection has come.
+    HungUp,
+    /// It has ended, so.
+    Ended(String),
+}
+
+impl Default for Dialler {
+    fn default() -> Self {
+        let (reporter, reports) = channel();
+        Self {
+            lookups: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            reporter,
+            reports,
+        }
+    }
 }
 
 struct Lookup {
@@ -78,7 +115,7 @@ impl Dialler {
     /// proxy only its own name is looked up.
     pub(crate) fn connect(
         &mut self,
-        net: &Net,
+        net: &mut Net,
         dial: DialId,
         target: Target,
         family: Family,
@@ -92,9 +129,15 @@ impl Dialler {
                     move || resolve_within(at, family, until.saturating_duration_since(Instant::now()));
                 (BackgroundTask::start("lookup", net.waker(), work), Some(proxied))
             }
-            Some(Via::Command(_)) => {
-                let why = "this rsachat starts no commands for calls".to_owned();
-                return Some(Input::Unreachable { dial, why });
+            Some(Via::Command(command)) => {
+                let why = match self.start(net, dial, command, &target) {
+                    Ok(conn) => return Some(Input::Connected { dial, conn, to: None, seed: seed() }),
+                    Err(why) => why,
+                };
+                // Whoever has asked for the call is told afterwards, as of every other failure.
+                self.refused.insert(dial, why);
+                let _ = net.waker().wake();
+                return None;
             }
             Some(Via::Direct) | None => {
                 let work = move || resolve(&target.host, target.port, family);
@@ -110,8 +153,77 @@ impl Dialler {
         }
     }
 
+    /// Starts the command of a call. Its connection is there at once.
+    fn start(
+        &mut self,
+        net: &mut Net,
+        dial: DialId,
+        command: &ProxyCommand,
+        target: &Target,
+    ) -> Result<ConnId, String> {
+        let (reporter, waker) = (self.reporter.clone(), net.waker());
+        let report = move |report| {
+            // A loop that has ended needs none.
+            if reporter.send((dial, report)).is_ok() {
+                let _ = waker.wake();
+            }
+        };
+        let (stream, process) = proxy_command::start(command, target, report)?;
+        let handle = process.handle();
+        let conn = net.adopt_command(stream, Box::new(process)).map_err(|error| describe(&error))?;
+        self.commands.insert(dial, Command { conn, process: handle, stage: CommandStage::Running });
+        Ok(conn)
+    }
+
+    /// Hands over what commands have said, and how those ended whose connections have.
+    pub(crate) fn command_reports(&mut self, net: &Net) -> Vec<Input<'static>> {
+        let refused = std::mem::take(&mut self.refused);
+        let reports: Vec<_> = self.reports.try_iter().collect();
+        let refused = refused.into_iter().map(|(dial, why)| Input::Unreachable { dial, why });
+        let told = reports.into_iter().filter_map(|(dial, report)| self.command_report(net, dial, report));
+        refused.chain(told).collect()
+    }
+
+    fn command_report(&mut self, net: &Net, dial: DialId, report: CommandReport) -> Option<Input<'static>> {
+        let command = self.commands.get_mut(&dial)?;
+        let conn = command.conn;
+        let words = match report {
+            CommandReport::Said(row) => return Some(Input::CommandSaid { conn, row }),
+            CommandReport::Ended(words) => words,
+        };
+        if matches!(command.stage, CommandStage::HungUp) {
+            self.commands.remove(&dial);
+            return Some(Input::Ended { conn, error: Some(words) });
+        }
+        if net.has(conn) {
+            command.stage = CommandStage::Ended(words);
+        } else {
+            self.commands.remove(&dial);
+        }
+        None
+    }
+
+    /// The end of a connection; that of a command is told with its exit code, once that is known.
+    pub(crate) fn end(&mut self, conn: ConnId, error: Option<String>) -> Option<Input<'static>> {
+        let Some((&dial, command)) = self.commands.iter_mut().find(|(_, command)| command.conn == conn)
+        else {
+            return Some(Input::Ended { conn, error });
+        };
+        match std::mem::replace(&mut command.stage, CommandStage::HungUp) {
+            CommandStage::Ended(words) => {
+                self.commands.remove(&dial);
+                Some(Input::Ended { conn, error: Some(words) })
+            }
+            CommandStage::Running | CommandStage::HungUp => {
+                command.process.end_soon();
+                None
+            }
+        }
+    }
+
     pub(crate) fn cancel(&mut self, net: &mut Net, dial: DialId) {
         self.lookups.remove(&dial);
+        self.refused.remove(&dial);
         for (conn, _) in self.dials.extract_if(.., |_, (of, _)| *of == dial) {
             net.abort(conn);
         }

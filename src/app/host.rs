@@ -301,9 +301,12 @@ impl<S: NoticeSink> OsHost<S> {
         None
     }
 
-    /// Connects to the names that were resolved. Returns the failures.
+    /// Connects to the names that were resolved. Returns the failures, and what commands of calls
+    /// have said.
     pub(crate) fn finished_lookups(&mut self) -> Vec<Input<'static>> {
-        self.dialler.finished_lookups(&mut self.net)
+        let mut inputs = self.dialler.finished_lookups(&mut self.net);
+        inputs.extend(self.dialler.command_reports(&self.net));
+        inputs
     }
 
     /// Key that was generated in the background.
@@ -468,7 +471,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Effect::Listen { listener, at, family } => return Some(self.listen(listener, &at, family)),
             Effect::Unlisten(listener) => self.unlisten(listener),
             Effect::Connect { dial, target, family, callee } => {
-                return self.dialler.connect(&self.net, dial, target, family, callee);
+                return self.dialler.connect(&mut self.net, dial, target, family, callee);
             }
             Effect::CancelConnect(dial) => self.dialler.cancel(&mut self.net, dial),
             Effect::Transmit { conn, bytes } => return self.transmit(conn, bytes),

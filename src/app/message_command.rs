@@ -1,4 +1,5 @@
-//! Command of `recv --exec` for one message: a process group, of this process or of its broker.
+//! Command that a shell runs, of `recv --exec` for one message or of `--via` for one connection: a
+//! process group, of this process or of its broker.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -10,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_pro
 
 use super::broker::{self, Call, Ended, VARIABLES, Values};
 use super::error::describe;
+use crate::peers::address::Target;
 
 /// Command that runs, or has ended and was not reaped.
 pub(crate) enum RunningCommand {
@@ -28,6 +30,23 @@ impl RunningCommand {
         }
     }
 
+    /// Starts the command of a call to an address, which is filled in already; the broker fills it
+    /// in by itself.
+    pub(crate) fn start_via(
+        command: &str,
+        target: &Target,
+        filled: &str,
+        streams: [OwnedFd; 3],
+    ) -> Result<Self, String> {
+        match broker::of_process() {
+            Some(broker) => {
+                let borrowed = streams.each_ref().map(|stream| stream.as_fd());
+                broker.run_via(command, &target.host, target.port, borrowed).map(Self::AtBroker)
+            }
+            None => Self::start_here(filled, &Values::default(), streams),
+        }
+    }
+
     /// The same in this process.
     pub(crate) fn start_here(
         exec: &str,
@@ -42,8 +61,20 @@ impl RunningCommand {
             };
         }
         command.args(["-c", exec]).stdin(input).stdout(output).stderr(errors).process_group(0);
-        let child = command.spawn().map_err(|error| describe(&error))?;
+        let child = command.spawn().map_err(|error| match error.kind() {
+            // It was given up (`super::sandbox`).
+            io::ErrorKind::PermissionDenied => broker::NO_COMMANDS.to_owned(),
+            _ => describe(&error),
+        })?;
         Ok(Self::Here(Pid::from_child(&child)))
+    }
+
+    /// Asks it to end, and what it has started; the broker kills it if it does not.
+    pub(crate) fn terminate(&self) {
+        match self {
+            Self::Here(group) => _ = kill_process_group(*group, Signal::TERM),
+            Self::AtBroker(call) => call.give_up(),
+        }
     }
 
     /// Kills it, and what it has started.

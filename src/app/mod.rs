@@ -22,6 +22,7 @@ pub(crate) mod os;
 pub(crate) mod output;
 pub(crate) mod owner;
 pub(crate) mod owner_client;
+pub(crate) mod proxy_command;
 pub(crate) mod recorder;
 pub(crate) mod sandbox;
 pub(crate) mod store_thread;

@@ -16,6 +16,13 @@ pub(crate) struct Reach {
     pub(crate) received: Vec<PathBuf>,
 }
 
+impl Reach {
+    /// The home and a file elsewhere.
+    pub(crate) fn keeping(file: Option<&Path>) -> Self {
+        Self { kept: file.map(Path::to_owned).into_iter().collect(), ..Self::default() }
+    }
+}
+
 /// Confinement of a process, and where there is less of it, why.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Confinement {

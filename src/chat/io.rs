@@ -84,6 +84,8 @@ pub enum Input<'a> {
     Bytes { conn: ConnId, bytes: &'a [u8] },
     /// End of a connection's stream, by an error or without one.
     Ended { conn: ConnId, error: Option<String> },
+    /// Line of the standard error of the command by which a connection goes.
+    CommandSaid { conn: ConnId, row: SafeText },
     /// Result of [`Effect::Job`].
     JobDone { conn: ConnId, result: JobResult },
     /// Result of [`Effect::Seed`].

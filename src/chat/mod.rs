@@ -507,6 +507,7 @@ impl Chat {
             }
             Input::Connected { dial, conn, to, seed } => self.handle_connected(dial, conn, to, seed),
             Input::Unreachable { dial, why } => self.handle_unreachable(dial, &why),
+            Input::CommandSaid { conn, row } => self.handle_command_said(conn, row),
             Input::Bytes { conn, bytes } => {
                 self.with_session(conn, |session| session.handle_bytes(now.mono, bytes));
             }

@@ -418,6 +418,7 @@ pub enum Warning {
     NotListening { at: Option<String>, listening: Vec<String> },
     NothingDialled,
     Unreachable { target: String, why: String },
+    CommandSaid { target: String, row: SafeText },
     // Another name of a host led to the same place, where another key answered.
     SharedPlace { name: String, at: String, other: String, address: String },
     // Of one address of a peer, while another is tried.

@@ -2,9 +2,10 @@
 //! prompt can ask nobody, so it refuses an unknown peer unless the command line says otherwise.
 
 use std::cell::{Cell, OnceCell};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::RawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -26,12 +27,12 @@ use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::limits;
 use crate::net::process;
-use crate::peers::address::{AddressError, Family};
+use crate::peers::address::{AddressError, Family, Target};
 use crate::peers::book::{Book, PeerEntry};
 use crate::peers::name::Name;
 use crate::peers::via::{Via, ViaError};
 use crate::script::{HOW_TO_WRITE, milliseconds};
-use crate::store::Home;
+use crate::store::{Home, book_file};
 use crate::wire::ByeReason;
 
 /// Options of every subcommand.
@@ -75,6 +76,8 @@ pub(crate) struct Context<'a> {
     pub(crate) global: &'a GlobalArgs,
     /// Descriptors that the program was started with, until they are closed.
     pub(crate) inherited: Cell<Vec<RawFd>>,
+    /// Way that the command line names.
+    pub(crate) via: Option<Via>,
     /// What the process has given up, once it has.
     pub(crate) confinement: OnceCell<Confinement>,
 }
@@ -161,18 +164,34 @@ impl Context<'_> {
         if self.settings.resolve().sandbox == Sandbox::Off {
             return Ok(Confinement::switched_off());
         }
+        let commands = self.via_commands();
+        if !commands.is_empty() {
+            return self.confine_with_broker(Purpose::Via(commands), reach);
+        }
         Ok(match self.confine_now(reach)? {
             Confinement::Whole if *reach != Reach::default() => Confinement::ExceptFor(FILES),
             confinement => confinement,
         })
     }
 
-    /// The same for a process that opens or starts something later, by a broker, and keeps a file
-    /// elsewhere. A kernel without rules for files would leave it as it is.
+    /// Commands by which calls may go: those of the command line, the settings and the book.
+    pub(crate) fn via_commands(&self) -> Vec<String> {
+        let rules = self.settings.resolve().via;
+        // Of a book that cannot be read nobody is called.
+        let book = book_file::read(&self.home).unwrap_or_default();
+        let remembered = book.peers().flat_map(PeerEntry::targets).filter_map(Target::way);
+        let ways = self.via.iter().chain(rules.iter().map(|rule| &rule.via)).chain(remembered);
+        let commands: BTreeSet<_> =
+            ways.filter_map(Via::command).map(|command| command.text().to_owned()).collect();
+        commands.into_iter().collect()
+    }
+
+    /// The same for a process that opens or starts something later, by a broker. A kernel without
+    /// rules for files would leave it as it is.
     pub(crate) fn confine_with_broker(
         &self,
         purpose: Purpose,
-        kept: Option<&Path>,
+        reach: &Reach,
     ) -> Result<Confinement, AppError> {
         if self.settings.resolve().sandbox == Sandbox::Off {
             return Ok(Confinement::switched_off());
@@ -185,8 +204,7 @@ impl Context<'_> {
             let why = format!("its second process does not start: {}", describe(&error));
             return Ok(Confinement::Missing(why));
         }
-        let kept = kept.map(Path::to_owned).into_iter().collect();
-        Ok(match self.confine_now(&Reach { kept, ..Reach::default() })? {
+        Ok(match self.confine_now(reach)? {
             Confinement::Whole => Confinement::ExceptFor(words),
             confinement => confinement,
         })

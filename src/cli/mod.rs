@@ -35,9 +35,10 @@ use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser};
 use crate::app::broker::{self, Purpose};
 use crate::app::error::{AppError, code};
 use crate::app::os::{eprint_line, print, stdout_is_terminal};
-use crate::app::output;
+use crate::app::{output, proxy_command};
 use crate::config::{ColourWhen, SettingSources, colour_from};
 use crate::net::process;
+use crate::peers::via::Via;
 use crate::store::{Home, safe_file, shown};
 use crate::ui::terminal::complete_path;
 use args::{Context, GlobalArgs};
@@ -101,6 +102,20 @@ enum Subcommand {
     Man(docs::ManArgs),
 }
 
+impl Subcommand {
+    /// Way that its calls take.
+    fn via(&self) -> Option<&Via> {
+        match self {
+            Self::Pipe(args) => args.output.via.as_ref(),
+            Self::Send(args) => args.output.via.as_ref(),
+            Self::Ask(args) => args.output.via.as_ref(),
+            Self::Recv(args) => args.output.via.as_ref(),
+            Self::Serve(args) => args.via.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 pub(crate) fn tree() -> Command {
     command_line(Cli::command())
 }
@@ -146,6 +161,7 @@ pub fn run() -> ExitCode {
         }
         error.code
     });
+    proxy_command::finish();
     output::finish_stderr();
     ExitCode::from(code)
 }
@@ -191,7 +207,8 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
     let context = || {
         let (inherited, confinement) = (Cell::new(inherited.clone()), OnceCell::new());
         let (home, settings, global) = (home()?, settings()?, &cli.global);
-        Ok::<_, AppError>(Context { home, settings, global, inherited, confinement })
+        let via = cli.subcommand.as_ref().map_or(cli.prompt.via.as_ref(), Subcommand::via).cloned();
+        Ok::<_, AppError>(Context { home, settings, global, inherited, via, confinement })
     };
     if let (Some(word), Some(_)) = (cli.prompt.word(), &cli.subcommand) {
         let what = format!("a subcommand follows {word}; use only one of the two");

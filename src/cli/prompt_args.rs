@@ -151,7 +151,8 @@ impl PromptArgs {
         listen.chain(log).chain(connect).collect()
     }
 
-    /// Settings on the command line. To listen or to connect replaces the listeners of the file.
+    /// Settings on the command line. To listen or to connect replaces the listeners of the file; a
+    /// way is that of the one call, if there is one.
     pub(crate) fn layer(&self) -> Result<Layer, AppError> {
         let listen: Result<Vec<_>, _> = self.listen.iter().map(|at| at.parse::<ListenAt>()).collect();
         let listen = listen.map_err(|error| AppError::new(code::USAGE, format!("--listen: {error}")))?;
@@ -166,7 +167,11 @@ impl PromptArgs {
             history_days: None,
             inbox: None,
             take: None,
-            via: self.via.clone().map(|via| vec![ViaRule { peer: None, via }]),
+            via: self
+                .via
+                .clone()
+                .filter(|_| self.call().is_none())
+                .map(|via| vec![ViaRule { peer: None, via }]),
             line_history: self.line_history.clone(),
             time,
             editor: self.editor_mode,

@@ -34,7 +34,7 @@ pub(crate) struct ServeArgs {
     connect: Option<String>,
     /// Call by a proxy that looks names up, or by a shell command with %h and %p; none: directly
     #[arg(long, value_name = "PROXY|CMD", value_parser = args::via)]
-    via: Option<Via>,
+    pub(super) via: Option<Via>,
     /// Allow this many peers to be connected at once [default: 1024]
     #[arg(long, value_name = "N", value_parser = args::peers)]
     peers: Option<usize>,

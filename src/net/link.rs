@@ -436,7 +436,7 @@ mod tests {
         let link = Link::new(Stream::Tcp(TcpStream::from_std(stream)));
         let unsent = |stream: &Stream| match stream {
             Stream::Tcp(stream) => SockRef::from(stream).tcp_notsent_lowat().unwrap(),
-            Stream::Local(_) => unreachable!(),
+            Stream::Local(_) | Stream::Command(..) => unreachable!(),
         };
         assert_eq!(unsent(&link.stream), UNSENT_BYTES);
         assert_eq!(unsent(&link.into_parts().0), u32::MAX);

@@ -35,11 +35,19 @@ impl Net {
     /// The system's, when it has no room for one more.
     pub fn adopt_local(&mut self, stream: StdStream) -> io::Result<ConnId> {
         stream.set_nonblocking(true)?;
-        self.add_local(UnixStream::from_std(stream))
+        self.add_local(Stream::Local(UnixStream::from_std(stream)))
     }
 
-    fn add_local(&mut self, stream: UnixStream) -> io::Result<ConnId> {
-        let mut stream = Stream::Local(stream);
+    /// Takes the connection with a command, and what ends that when it is dropped.
+    ///
+    /// # Errors
+    /// The system's, when it has no room for one more.
+    pub fn adopt_command(&mut self, stream: StdStream, command: Box<dyn Send>) -> io::Result<ConnId> {
+        stream.set_nonblocking(true)?;
+        self.add_local(Stream::Command(UnixStream::from_std(stream), command))
+    }
+
+    fn add_local(&mut self, mut stream: Stream) -> io::Result<ConnId> {
         let id = self.allocate_id();
         self.poll.registry().register(&mut stream, token(id), Interest::READABLE | Interest::WRITABLE)?;
         self.slots.insert(id, Slot::open(Link::new(stream)));
@@ -66,7 +74,7 @@ impl Net {
             };
             if self.local_links() < LOCAL_CLIENTS + LOCAL_REFUSED
                 && is_same_user(&stream)
-                && let Ok(conn) = self.add_local(stream)
+                && let Ok(conn) = self.add_local(Stream::Local(stream))
             {
                 events.push(NetEvent::AcceptedLocal { conn, listener: SocketId(id) });
             }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use crate::ids::ConnId;
 pub use reactor::Net;
+pub use release::Released;
 pub use socks::{SocksError, SocksRequest};
 pub use source_limiter::{LimitExceeded, SourceLimiter};
 

@@ -1,4 +1,5 @@
-//! Stream socket: TCP, or a Unix domain socket between processes of one user.
+//! Stream socket: TCP, or a Unix domain socket between processes of one user, one of which may be
+//! a command that ends with it.
 
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
@@ -11,6 +12,8 @@ use socket2::SockRef;
 pub(super) enum Stream {
     Tcp(TcpStream),
     Local(UnixStream),
+    /// A command is at the other end, which lasts as long as this does.
+    Command(UnixStream, Box<dyn Send>),
 }
 
 impl Stream {
@@ -19,7 +22,7 @@ impl Stream {
         let mut buffer = [MaybeUninit::uninit()];
         match self {
             Self::Tcp(stream) => SockRef::from(stream).peek(&mut buffer),
-            Self::Local(stream) => SockRef::from(stream).peek(&mut buffer),
+            Self::Local(stream) | Self::Command(stream, _) => SockRef::from(stream).peek(&mut buffer),
         }
     }
 
@@ -27,14 +30,14 @@ impl Stream {
     pub(super) fn peer_ip(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(stream) => stream.peer_addr().ok().map(|peer| peer.ip()),
-            Self::Local(_) => None,
+            Self::Local(_) | Self::Command(..) => None,
         }
     }
 
     pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(how),
-            Self::Local(stream) => stream.shutdown(how),
+            Self::Local(stream) | Self::Command(stream, _) => stream.shutdown(how),
         }
     }
 }
@@ -43,7 +46,7 @@ impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
-            Self::Local(stream) => stream.read(buffer),
+            Self::Local(stream) | Self::Command(stream, _) => stream.read(buffer),
         }
     }
 }
@@ -52,7 +55,7 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
-            Self::Local(stream) => stream.write(bytes),
+            Self::Local(stream) | Self::Command(stream, _) => stream.write(bytes),
         }
     }
 
@@ -65,21 +68,21 @@ impl event::Source for Stream {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.register(registry, token, interests),
-            Self::Local(stream) => stream.register(registry, token, interests),
+            Self::Local(stream) | Self::Command(stream, _) => stream.register(registry, token, interests),
         }
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.reregister(registry, token, interests),
-            Self::Local(stream) => stream.reregister(registry, token, interests),
+            Self::Local(stream) | Self::Command(stream, _) => stream.reregister(registry, token, interests),
         }
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.deregister(registry),
-            Self::Local(stream) => stream.deregister(registry),
+            Self::Local(stream) | Self::Command(stream, _) => stream.deregister(registry),
         }
     }
 }

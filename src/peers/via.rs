@@ -212,6 +212,12 @@ impl Via {
         }
     }
 
+    /// The command, if it is one.
+    #[must_use]
+    pub fn command(&self) -> Option<&ProxyCommand> {
+        if let Self::Command(command) = self { Some(command) } else { None }
+    }
+
     /// The same as one word without a comma or `#`, as it stands behind an address of the book.
     pub(super) fn to_word(&self) -> String {
         encoded(self.written().as_bytes(), |byte| {

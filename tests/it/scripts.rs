@@ -325,6 +325,7 @@ const SEEN: &[(&str, &str)] = &[
 ];
 /// Notices that no script can bring about, and why.
 const UNSEEN: &[(&str, &str)] = &[
+    ("CommandSaid", "a script has no proxies"),
     ("RefusedWrongPeer", "only `pipe`, `send` and `recv` ask for a person by name"),
     ("OutboxFull", "it takes 10,000 lines"),
     ("NotInTime", "what is on the disk of an actor is shown at once"),

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 
 use crate::support::socks::{Asked, Manners, Socks};
-use crate::support::{Home, PATIENCE, Process, held_address};
+use crate::support::{Home, PATIENCE, Process, eventually, file_with, held_address};
 
 /// A name that no resolver knows (RFC 6761): whoever is reached by it was not looked up here.
 const UNKNOWN: &str = "junho.invalid:8000";
@@ -252,4 +252,117 @@ fn the_doctor_looks_no_onion_service_up() {
     let mut doctor = Home::of("민지").run(&["doctor", "abc.onion", "--listen", "127.0.0.1:0"], Stdio::null());
     assert_eq!(doctor.ends(), 2, "{}", doctor.output());
     assert!(doctor.has_seen("abc.onion:8000 is an onion service, which only Tor reaches"));
+}
+
+/// A command that passes bytes as nc does, and ends with either side.
+const NC: &str = "bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & cat <&0 >&3 & wait -n; kill $(jobs -p); exit 0'";
+
+#[test]
+fn two_prompts_talk_through_a_command_which_ends_with_the_connection_and_is_started_again() {
+    let (mine, theirs) = (Home::of("민지"), Home::of("준호"));
+    let (mut junho, at) = theirs.start(&["--listen", "127.0.0.1:0", "--anybody"]).and_where();
+    let started = mine.file("started");
+    let command = format!("echo $$ >> {}; {NC}", started.display());
+    let mut minji = mine.start(&["--via", &command]);
+    minji.types(&format!(":connect {at}"));
+    minji.sees(&format!("connecting to {at} via echo $$"));
+    minji.sees("준호 joined, new key");
+    minji.types("명령으로");
+    junho.sees("민지: 명령으로");
+    junho.signal(Signal::KILL);
+    minji.sees("; calling again (:close 준호 stops that)");
+    junho = theirs.start(&["--listen", &at, "--anybody"]);
+    minji.types("다시");
+    junho.sees("민지: 다시");
+    assert_eq!(minji.closes_input().ends(), 0);
+    let book = fs::read_to_string(mine.file("peers")).unwrap();
+    assert!(book.contains(&format!("{at};via=echo%20$$")), "{book}");
+    let mut send = mine.run(&["send", "준호", "-m", "이름으로"], Stdio::null());
+    assert_eq!(send.ends(), 0, "{}", send.complaints());
+    junho.sees("이름으로");
+    let listed = fs::read_to_string(&started).unwrap();
+    assert!(listed.lines().count() >= 3, "{listed}");
+    for id in listed.lines() {
+        let is_gone = || !std::path::Path::new(&format!("/proc/{id}")).exists();
+        eventually("the end of the command", PATIENCE, is_gone);
+    }
+}
+
+#[test]
+fn a_pipe_goes_through_a_command() {
+    let pipes = ["pipe", "--listen", "127.0.0.1:0", "--accept-new", "--recv-only"];
+    let (mut there, at) = Home::of("준호").run(&pipes, Stdio::null()).and_where();
+    let pipe = ["pipe", "--connect", &at, "--accept-new", "--via", NC];
+    let mut pipe = Home::of("민지").run(&pipe, file_with(b"through"));
+    assert_eq!((pipe.ends(), there.ends()), (0, 0), "{}", pipe.complaints());
+    assert_eq!(there.raw_output(), b"through");
+}
+
+#[test]
+fn a_command_that_ends_before_the_handshake_is_named_with_its_code_and_what_it_said() {
+    let home = Home::of("민지");
+    for (command, words) in [
+        ("exit 7 # %h", "the command ended with code 7"),
+        ("exec </dev/null >/dev/null; exit 3 # %h", "the command ended with code 3"),
+        ("head -c 10 >/dev/null; exit 5 # %h", "the command ended with code 5"),
+        ("kill -9 $$ # %h", "the command was killed by a signal"),
+        ("no-such-program %h %p", "the command ended with code 127"),
+    ] {
+        let send = ["send", UNKNOWN, "--accept-new", "--via", command, "-m", "x"];
+        let mut send = home.run(&send, Stdio::null());
+        assert_ne!(send.ends(), 0, "{command}");
+        send.complains(words);
+    }
+    let command = "printf 'no way \\033[2J there\\n' >&2; exit 1 # %h";
+    let mut send = home.run(&["send", UNKNOWN, "--accept-new", "--via", command, "-m", "x"], Stdio::null());
+    assert_ne!(send.ends(), 0);
+    send.complains(&format!("{UNKNOWN}: the command says: no way \\u{{1b}}[2J there"));
+}
+
+#[test]
+fn a_host_with_signs_of_a_shell_is_put_into_no_command() {
+    let home = Home::of("민지");
+    let args = ["send", "[fe80::1%eth0]:8000", "--accept-new", "--via", NC, "-m", "x"];
+    let mut send = home.run(&args, Stdio::null());
+    send.ends_saying(3, "fe80::1%eth0 cannot be put into a command");
+}
+
+#[test]
+fn a_confined_prompt_starts_no_command_that_is_typed() {
+    let (_junho, at) = Process::listening("준호");
+    let mut prompt = Home::of("민지").start(&[]);
+    prompt.types(&format!(":connect {at} --via 'cat # %h'"));
+    prompt.sees("this rsachat has given up starting commands");
+    let mut open = Home::of("민지").start(&["--no-sandbox"]);
+    open.types(&format!(r#":connect {at} --via "{}""#, NC.replace('$', r"\$")));
+    open.sees("준호 joined, new key");
+}
+
+#[test]
+fn a_served_home_starts_the_commands_that_it_began_with_and_no_other() {
+    let (junho, at) = Process::listening("준호");
+    let home = Home::of("민지");
+    let (serve, _) = home.run(&["serve", "--listen", "127.0.0.1:0", "--via", NC], Stdio::null()).and_where();
+    let mut prompt = home.start(&["attach", "--plain"]);
+    prompt.types(&format!(":connect {at} --via 'cat # %h'"));
+    prompt.sees("this rsachat has given up starting commands");
+    prompt.types(&format!(":connect {at}"));
+    prompt.sees("joined, new key");
+    junho.sees("joined");
+    drop(serve);
+}
+
+#[test]
+fn the_doctor_runs_the_command() {
+    let home = Home::of("민지");
+    let (_junho, at) = Process::listening("준호");
+    let mut doctor = home.run(&["doctor", &at, "--via", NC, "--listen", "127.0.0.1:0"], Stdio::null());
+    assert_eq!(doctor.ends(), 0, "{}", doctor.output());
+    assert!(doctor.has_seen("is running") && doctor.has_seen("an rsachat, protocol"), "{}", doctor.output());
+    let command = "echo lost >&2; exit 9 # %h";
+    let mut doctor = home.run(&["doctor", &at, "--via", command, "--listen", "127.0.0.1:0"], Stdio::null());
+    assert_eq!(doctor.ends(), 5, "{}", doctor.output());
+    for row in ["it says: lost", "the command ended with code 9"] {
+        assert!(doctor.has_seen(row), "{}", doctor.output());
+    }
 }

@@ -156,6 +156,7 @@ fn troubles() {
         Warning::NotCompared { name: bob() },
         Warning::NumberOfAnother { name: bob(), shown: known, now },
         Warning::Unreachable { target: address(), why: "connection refused".to_owned() },
+        Warning::CommandSaid { target: address(), row: SafeText::line("no route to host") },
         Warning::SharedPlace {
             name: bob(),
             at: "b.example:8000".to_owned(),

@@ -1,5 +1,6 @@
 //! Broker of a confined process: a second process, started before that one confines itself, which
-//! opens the files that a person names, and starts the editor or the command of `--exec`.
+//! opens the files that a person names, and starts the editor or the commands of `--exec` and
+//! `--via`.
 //!
 //! It is this program once more, and hears nobody but the process that started it. It serves a
 //! prompt with files and an editor, and `recv` with the one command of its command line. With its
@@ -34,16 +35,24 @@ pub(crate) use server::serve;
 
 /// Name by which the program finds that it is the broker; `ps` shows it.
 const NAME: &str = "rsachat-broker";
+/// First arguments of a broker.
+const PROMPT: &str = "prompt";
+const EXEC: &str = "exec";
+const VIA: &str = "via";
+/// Why a confined process starts no command.
+pub(crate) const NO_COMMANDS: &str = "this rsachat has given up starting commands; name it with --via or in the settings as it begins, or use --no-sandbox";
 /// Interval at which whoever waits for the editor looks whether the program ends.
 const POLL_MS: i64 = 30;
 
 /// Use of a broker, which settles what it does for its process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
-    /// Files and an editor.
-    Prompt,
-    /// This command.
-    Exec(String),
+    /// Files, an editor, and these commands of `--via`.
+    Prompt(Vec<String>),
+    /// This command of `--exec`, and these of `--via`.
+    Exec(String, Vec<String>),
+    /// These commands of `--via`.
+    Via(Vec<String>),
 }
 
 impl Purpose {
@@ -53,26 +62,61 @@ impl Purpose {
         if arguments.next().as_deref() != Some(OsStr::new(NAME)) {
             return None;
         }
-        let command = arguments.next().map(|command| command.to_string_lossy().into_owned());
-        Some(command.map_or(Self::Prompt, Self::Exec))
+        let mut words = arguments.map(|word| word.to_string_lossy().into_owned());
+        Some(match (words.next().as_deref(), words.next()) {
+            (Some(EXEC), Some(command)) => Self::Exec(command, words.collect()),
+            (Some(VIA), first) => Self::Via(first.into_iter().chain(words).collect()),
+            (_, first) => Self::Prompt(first.into_iter().chain(words).collect()),
+        })
+    }
+
+    /// Arguments of the broker.
+    fn arguments(&self) -> Vec<&str> {
+        fn of_via(commands: &[String]) -> Vec<&str> {
+            commands.iter().map(String::as_str).collect()
+        }
+        match self {
+            Self::Prompt(commands) => [vec![PROMPT], of_via(commands)].concat(),
+            Self::Exec(command, commands) => [vec![EXEC, command], of_via(commands)].concat(),
+            Self::Via(commands) => [vec![VIA], of_via(commands)].concat(),
+        }
+    }
+
+    /// Whether it runs a command of `--via`.
+    fn allows(&self, command: &str) -> bool {
+        match self {
+            Self::Prompt(commands) | Self::Exec(_, commands) | Self::Via(commands) => {
+                commands.iter().any(|one| one == command)
+            }
+        }
     }
 
     /// What it does, for who asks about the sandbox.
     pub(crate) fn words(&self) -> &'static str {
         match self {
-            Self::Prompt => "a second process opens what you name, and your editor",
-            Self::Exec(_) => "a second process runs the command of --exec, and no other",
+            Self::Prompt(commands) if commands.is_empty() => {
+                "a second process opens what you name, and your editor"
+            }
+            Self::Prompt(_) => "a second process opens what you name, your editor, and the commands of --via",
+            Self::Exec(_, commands) if commands.is_empty() => {
+                "a second process runs the command of --exec, and no other"
+            }
+            Self::Exec(..) => "a second process runs the commands of --exec and --via, and no others",
+            Self::Via(_) => "a second process runs the commands of --via, and no others",
         }
     }
 
     /// What follows from its end.
     fn words_at_end(&self) -> &'static str {
         match self {
-            Self::Prompt => {
+            Self::Prompt(_) => {
                 "the process that opens files and your editor has ended (rsachat-broker); start rsachat again \
                  to use them"
             }
-            Self::Exec(_) => {
+            Self::Via(_) => {
+                "the process that runs the commands of --via has ended (rsachat-broker); start rsachat again"
+            }
+            Self::Exec(..) => {
                 "the process that runs the command of --exec has ended (rsachat-broker); start rsachat recv \
                  again"
             }
@@ -101,13 +145,10 @@ pub(crate) fn of_process() -> Option<&'static Broker> {
 pub(crate) fn start(purpose: Purpose) -> io::Result<()> {
     let (control, its_end) = UnixStream::pair()?;
     let mut command = Command::new(env::current_exe()?);
-    if let Purpose::Exec(text) = &purpose {
-        command.arg(text);
-    }
-    let command = command.arg0(NAME).stdin(Stdio::from(OwnedFd::from(its_end)));
+    let command = command.args(purpose.arguments()).arg0(NAME).stdin(Stdio::from(OwnedFd::from(its_end)));
     let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let (input, output, errors) = (io::stdin(), io::stdout(), io::stderr());
-    let is_terminal = purpose == Purpose::Prompt && input.is_terminal() && output.is_terminal();
+    let is_terminal = matches!(purpose, Purpose::Prompt(_)) && input.is_terminal() && output.is_terminal();
     let terminal = is_terminal.then(|| [input.as_fd(), output.as_fd(), errors.as_fd()]);
     // Now: of a process that was taken over, an editor would take any keys.
     frame::send_with(&control, &[0], terminal.as_ref().map_or(&[][..], |terminal| terminal))?;
@@ -158,6 +199,19 @@ impl Broker {
     /// Runs the command of the command line; these are its standard input, output and error.
     pub(crate) fn run(&'static self, values: Values, streams: [BorrowedFd<'_>; 3]) -> Result<Call, String> {
         let call = self.call(&Request::Run { values }, &streams)?;
+        call.answer().map(|((), _)| call)
+    }
+
+    /// Runs a command of a call by `--via`; these are its standard input, output and error.
+    pub(crate) fn run_via(
+        &'static self,
+        command: &str,
+        host: &str,
+        port: u16,
+        streams: [BorrowedFd<'_>; 3],
+    ) -> Result<Call, String> {
+        let request = Request::RunVia { command: command.to_owned(), host: host.to_owned(), port };
+        let call = self.call(&request, &streams)?;
         call.answer().map(|((), _)| call)
     }
 

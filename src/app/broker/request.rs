@@ -26,6 +26,8 @@ pub(super) enum Request {
     Suspend,
     /// Answered once the command runs, and again at its end; its descriptors are the command's.
     Run { values: Values },
+    /// The same for a command of `--via`, which is filled in here.
+    RunVia { command: String, host: String, port: u16 },
 }
 
 /// Candidates for a path: where it starts, and for each what is shown and what is inserted.

@@ -5,17 +5,19 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use rustix::event::PollFlags;
 use rustix::process::{Signal, kill_current_process_group};
 use serde::Serialize;
 
-use super::Purpose;
 use super::files::serve_request;
 use super::frame;
 use super::request::{Candidates, Request, Values};
+use super::{NO_COMMANDS, Purpose};
 use crate::app::error::describe;
 use crate::app::export::save;
 use crate::app::external_editor;
@@ -24,7 +26,9 @@ use crate::app::log::open_log;
 use crate::app::message_command::RunningCommand;
 use crate::app::os::named_path;
 use crate::app::output::is_ready;
+use crate::limits::VIA_END_MS;
 use crate::net::process;
+use crate::peers::via::Via;
 
 /// Completion of the path before the cursor of a line.
 pub(crate) type CompletePath = fn(line: &str, pos: usize) -> Candidates;
@@ -64,30 +68,41 @@ impl Server<'_> {
     fn carry_out(&self, socket: &UnixStream) {
         let Ok((request, _, descriptors)) = frame::receive::<Request>(socket) else { return };
         match (self.purpose, request) {
-            (Purpose::Prompt, Request::OpenLog { file }) => match open_log(&file) {
+            (Purpose::Prompt(_), Request::OpenLog { file }) => match open_log(&file) {
                 Ok(log) => answer_with(socket, &Ok::<_, String>(()), &[log.as_fd()]),
                 Err(error) => answer(socket, &Err::<(), _>(describe(&error))),
             },
-            (Purpose::Prompt, Request::Save { file, text }) => {
+            (Purpose::Prompt(_), Request::Save { file, text }) => {
                 answer(socket, &save(&named_path(&file), &text));
             }
-            (Purpose::Prompt, Request::Complete { line, pos }) => {
+            (Purpose::Prompt(_), Request::Complete { line, pos }) => {
                 answer(socket, &Ok::<_, String>((self.complete)(&line, pos)));
             }
-            (Purpose::Prompt, Request::Files { inbox }) => serve_files(socket, inbox),
-            (Purpose::Prompt, Request::Edit { text }) => {
+            (Purpose::Prompt(_), Request::Files { inbox }) => serve_files(socket, inbox),
+            (Purpose::Prompt(_), Request::Edit { text }) => {
                 let Some(terminal) = &self.terminal else { return };
                 let is_given_up = || is_ready(socket, PollFlags::IN, 0);
                 let terminal = terminal.each_ref().map(|one| one.as_fd());
                 answer(socket, &external_editor::edit_here(&text, terminal, is_given_up));
             }
-            (Purpose::Prompt, Request::Suspend) => {
+            (Purpose::Prompt(_), Request::Suspend) => {
                 let stopped = kill_current_process_group(Signal::TSTP);
                 answer(socket, &stopped.map_err(|error| describe(&error.into())));
             }
-            (Purpose::Exec(command), Request::Run { values }) => {
+            (Purpose::Exec(command, _), Request::Run { values }) => {
                 let Ok(streams) = <[OwnedFd; 3]>::try_from(descriptors) else { return };
-                run(socket, command, &values, streams);
+                run(socket, RunningCommand::start_here(command, &values, streams), Duration::ZERO);
+            }
+            (purpose, Request::RunVia { command, host, port }) => {
+                let Ok(streams) = <[OwnedFd; 3]>::try_from(descriptors) else { return };
+                let filled = match command.parse() {
+                    Ok(Via::Command(parsed)) if purpose.allows(&command) => {
+                        parsed.filled(&host, port).map_err(|error| error.to_string())
+                    }
+                    _ => Err(NO_COMMANDS.to_owned()),
+                };
+                let start = |filled: String| RunningCommand::start_here(&filled, &Values::default(), streams);
+                run(socket, filled.and_then(start), Duration::from_millis(VIA_END_MS));
             }
             _ => {}
         }
@@ -101,16 +116,22 @@ fn serve_files(socket: &UnixStream, inbox: Option<PathBuf>) {
     while serve_request(socket, &mut disk).is_ok() {}
 }
 
-/// Runs the command, and kills it when its sender gives up or ends.
-fn run(socket: &UnixStream, command: &str, values: &Values, streams: [OwnedFd; 3]) {
-    let running = RunningCommand::start_here(command, values, streams);
+/// Waits for the command. When its sender gives up or ends, it is asked to end, if it has time for
+/// that, and then killed.
+fn run(socket: &UnixStream, running: Result<RunningCommand, String>, grace: Duration) {
     answer(socket, &running.as_ref().map(|_| ()));
     let Ok(running) = running else { return };
     let is_running = Mutex::new(true);
     let lock = || is_running.lock().unwrap_or_else(PoisonError::into_inner);
-    let kill_when_given_up = || {
+    let (has_ended, end) = channel::<()>();
+    let (running, lock) = (&running, &lock);
+    let kill_when_given_up = move || {
         // Nothing is sent on it any more.
         let _ = (&*socket).read(&mut [0]);
+        if !grace.is_zero() && *lock() {
+            running.terminate();
+        }
+        let _ = end.recv_timeout(grace);
         if *lock() {
             running.kill();
         }
@@ -122,6 +143,7 @@ fn run(socket: &UnixStream, command: &str, values: &Values, streams: [OwnedFd; 3
         let ended = running.wait();
         // Its number is another's once it has been waited for.
         *lock() = false;
+        drop(has_ended);
         running.reap();
         answer(socket, &ended);
         let _ = socket.shutdown(Shutdown::Read);

@@ -18,6 +18,12 @@ impl<S: NoticeSink> App<S> {
         }
     }
 
+    fn ended(&mut self, conn: ConnId, error: Option<String>) {
+        if let Some(ended) = self.host.dialler.end(conn, error) {
+            self.handle(ended);
+        }
+    }
+
     pub(super) fn net_event(&mut self, event: NetEvent) {
         let input = match event {
             NetEvent::Accepted { conn, listener, from } => {
@@ -36,8 +42,8 @@ impl<S: NoticeSink> App<S> {
             NetEvent::Bytes { conn, bytes } => {
                 return self.handle(Input::Bytes { conn, bytes: &bytes });
             }
-            NetEvent::Ended { conn } => Input::Ended { conn, error: None },
-            NetEvent::Lost { conn, error } => Input::Ended { conn, error: Some(describe(&error)) },
+            NetEvent::Ended { conn } => return self.ended(conn, None),
+            NetEvent::Lost { conn, error } => return self.ended(conn, Some(describe(&error))),
             NetEvent::OutOfFds { open } => Input::OutOfFds { open },
             NetEvent::Refused { from, why, callers } => {
                 Input::TurnedAway { from, why: why.to_string(), callers }

@@ -308,6 +308,9 @@ impl Warning {
             Self::Unreachable { target, why } => {
                 (Omitted, "unreachable", format!("cannot reach {target}: {why}"))
             }
+            Self::CommandSaid { target, row } => {
+                (Omitted, "via", format!("{target}: the command says: {row}"))
+            }
             Self::SharedPlace { name, at, other, address } => (
                 AnyRows,
                 "shared_address",

@@ -13,11 +13,12 @@ use crate::chat::types::{
 };
 use crate::chat::{Chat, Dial, Listener, WaitingCommand};
 use crate::crypto::Fingerprint;
-use crate::ids::{DialId, FaceId, ListenerId};
+use crate::ids::{ConnId, DialId, FaceId, ListenerId};
 use crate::peers::address::{BoundAddresses, Family, ListenAt, Target};
 use crate::peers::book::{Change, Trust};
 use crate::peers::name::Name;
 use crate::session::CloseReason;
+use crate::text::safe::SafeText;
 use crate::wire::ByeReason;
 
 impl Chat {
@@ -297,6 +298,15 @@ impl Chat {
             }
             self.give_up_dial(id, &dial);
             self.finish_dial(dial.options.face, DialOutcome::Unreachable);
+        }
+    }
+
+    /// Shows what the command of a call says, unless a lost peer is called again and again.
+    pub(crate) fn handle_command_said(&mut self, conn: ConnId, row: SafeText) {
+        let Some(conversation) = self.conversations.get(conn) else { return };
+        if conversation.peer.is_some() || conversation.redial.is_none() {
+            let target = conversation.origin.to_string();
+            self.effects.warn(Warning::CommandSaid { target, row });
         }
     }
 

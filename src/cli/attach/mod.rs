@@ -19,6 +19,7 @@ use crate::app::host::NoticeSink as _;
 use crate::app::json::json_line;
 use crate::app::os::{eprint_line, output_failed, print, unix_ms};
 use crate::app::owner_client::{OwnerClient, OwnerFault, Watch, silent};
+use crate::app::sandbox::Reach;
 use crate::chat::{Export, Info, KnownNames, Notice, ReceiptDue, Warning};
 use crate::config::{ColourWhen, SettingSources, Settings};
 use crate::events::{Done, Id, OutputEvent, OutputFormat, emit, to_notice};
@@ -105,7 +106,7 @@ pub(crate) fn attach(
     let kept = opened.as_ref().and(config.line_history.as_deref());
     // Once one that passes has ended, this process opens the home, and is confined then.
     if !client.is_passing() {
-        context.confine_with_broker(Purpose::Prompt, kept)?;
+        context.confine_with_broker(Purpose::Prompt(context.via_commands()), &Reach::keeping(kept))?;
     }
     let signals = Signals::start(client.waker())?;
     broker::of_process().map(|broker| broker.watch(client.waker())).transpose()?;

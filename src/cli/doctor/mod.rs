@@ -16,6 +16,7 @@ use clap::{Args, ValueHint};
 use rustix::fs::{Access, access};
 
 use super::args::{self, GlobalArgs};
+use crate::app::broker::{self, Purpose};
 use crate::app::error::{AppError, code, describe, hint_at_home, shown};
 use crate::app::keyring::{self, StoredKey};
 use crate::app::os::{Bound, bind};
@@ -29,7 +30,7 @@ use crate::limits::PORT_DEFAULT;
 use crate::net::Net;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::{Book, Trust};
-use crate::peers::via::Via;
+use crate::peers::via::{ProxyCommand, Via};
 use crate::store::{Home, book_file, key_file};
 use remote::{ProbeOutcome, RemoteCheck, probe};
 use report::{DoctorReport, Finding};
@@ -95,7 +96,12 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     if let Some(finding) = taking::check_take(&config, book.as_ref()) {
         report.add(&finding)?;
     }
-    report.add(&confine(home, &config))?;
+    let target = target.map(|target| {
+        let peer = book.as_ref().and_then(|book| book.by_address(&target));
+        with_way(&target, peer, task.via.as_ref(), &config.via)
+    });
+    let command = target.as_ref().and_then(Target::way).and_then(Via::command);
+    report.add(&confine(home, &config, command))?;
     report.add(&check_clock(jiff::Timestamp::now()))?;
     if let Some(finding) = check_time_zone() {
         report.add(&finding)?;
@@ -115,8 +121,6 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         report.add(&check_port(&mut net, at, own, &name)?)?;
     }
     if let Some(target) = &target {
-        let peer = book.as_ref().and_then(|book| book.by_address(target));
-        let target = &with_way(target, peer, task.via.as_ref(), &config.via);
         let check = RemoteCheck { own, name: &name, book: book.as_ref(), target, family, pin: task.pin };
         check.run(&mut net, &mut report)?;
     }
@@ -185,7 +189,7 @@ fn check_key(home: &Home, common: &GlobalArgs, own: &Result<Option<StoredKey>, A
 
 /// What commands with peers give up on this machine, as this one does: every file was read. A
 /// kernel that has no sandbox is no problem: connections work without one.
-fn confine(home: &Home, config: &Settings) -> Finding {
+fn confine(home: &Home, config: &Settings, command: Option<&ProxyCommand>) -> Finding {
     // What needs a second process is confined whole or not at all.
     let commands = if sandbox::has_landlock() {
         "commands that talk to peers"
@@ -193,7 +197,12 @@ fn confine(home: &Home, config: &Settings) -> Finding {
         "send, ask, recv without --exec, pipe and serve"
     };
     let confinement = match config.sandbox {
+        Sandbox::On if command.is_some() && !sandbox::has_landlock() => Confinement::without_landlock(),
         Sandbox::On => {
+            if let Some(command) = command {
+                // Without it the command does not start, which is then told.
+                let _ = broker::start(Purpose::Via(vec![command.text().to_owned()]));
+            }
             output::end_stderr_thread();
             sandbox::confine(home.path(), &Reach::default())
         }

@@ -344,7 +344,9 @@ pub(crate) fn probe(
     name: &str,
     accepts: &dyn Fn(&PublicKey) -> bool,
 ) -> io::Result<ProbeResult> {
-    let deadline = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS + LISTEN_FIRST_MS);
+    // A command is connected from its start, and buffers what it is given.
+    let connecting_ms = if net.is_connected(conn) { 0 } else { CONNECT_TIMEOUT_MS };
+    let deadline = Instant::now() + Duration::from_millis(connecting_ms + LISTEN_FIRST_MS);
     let result = ProbeResult { first_bytes: Vec::new(), peer_key: None, outcome: ProbeOutcome::ClosedEarly };
     let (session, started) = (None, Instant::now());
     let mut probe = Probe { net, conn, own, name, accepts, result, session, started };

@@ -1,14 +1,20 @@
-//! Checks on the way to a peer that is not called directly: each step of a proxy.
+//! Checks on the way to a peer that is not called directly: each step of a proxy or a command.
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use super::remote::{ProbeOutcome, RemoteCheck, unreachable_hint};
 use super::report::{DoctorReport, Finding};
 use crate::app::dialler::Proxied;
 use crate::app::error::{AppError, code, describe};
+use crate::app::proxy_command::{self, CommandReport};
+use crate::limits::VIA_END_MS;
 use crate::net::{Net, SocksError};
-use crate::peers::via::{Proxy, Via};
+use crate::peers::via::{Proxy, ProxyCommand, Via};
+use crate::session::CloseReason;
+use crate::text::safe::SafeText;
 
 impl RemoteCheck<'_> {
     /// Goes the way to the peer, and probes what is at its end.
@@ -20,10 +26,8 @@ impl RemoteCheck<'_> {
     ) -> Result<(), AppError> {
         match via {
             Via::Proxy(proxy) => self.run_by_proxy(proxy, net, report),
-            Via::Direct | Via::Command(_) => {
-                let text = "this rsachat starts no commands for calls";
-                report.add(&Finding::problem(code::MACHINE, "command", text))
-            }
+            Via::Command(command) => self.run_by_command(command, net, report),
+            Via::Direct => Ok(()),
         }
     }
 
@@ -50,6 +54,50 @@ impl RemoteCheck<'_> {
         report.add(&Finding::ok("proxy", format!("{proxy} accepts the call")))?;
         report.add(&Finding::ok("way", format!("the proxy has connected to {}", self.target)))?;
         self.findings(None, &result).iter().try_for_each(|finding| report.add(finding))
+    }
+}
+
+impl RemoteCheck<'_> {
+    fn run_by_command(
+        &self,
+        command: &ProxyCommand,
+        net: &mut Net,
+        report: &mut DoctorReport,
+    ) -> Result<(), AppError> {
+        let (reporter, reports) = channel();
+        let tell = move |report| _ = reporter.send(report);
+        let (stream, process) = match proxy_command::start(command, self.target, tell) {
+            Ok(started) => started,
+            Err(why) => return report.add(&Finding::problem(code::MACHINE, "command", why)),
+        };
+        report.add(&Finding::ok("command", format!("{} is running", SafeText::line(command.text()))))?;
+        let conn = net.adopt_command(stream, Box::new(process))?;
+        let result = self.probe(net, conn, None)?;
+        net.abort(conn);
+        let mut ended = None;
+        while ended.is_none()
+            && let Ok(told) = reports.recv_timeout(Duration::from_millis(4 * VIA_END_MS))
+        {
+            match told {
+                CommandReport::Said(row) => {
+                    report.add(&Finding::warning("command", format!("it says: {row}")))?;
+                }
+                CommandReport::Ended(words) => ended = Some(words),
+            }
+        }
+        let is_cut = match &result.outcome {
+            ProbeOutcome::ClosedEarly => true,
+            ProbeOutcome::Failed(reason, _) => {
+                matches!(reason, CloseReason::LostInHandshake | CloseReason::ConnectionLost { .. })
+            }
+            _ => false,
+        };
+        match ended.filter(|_| is_cut && result.peer_key.is_none()) {
+            Some(words) => report.add(&Finding::problem(code::LOST, "way", words).hint(
+                "run the command by itself, with the host for %h and the port for %p, to see what is wrong",
+            )),
+            None => self.findings(None, &result).iter().try_for_each(|finding| report.add(finding)),
+        }
     }
 }
 

@@ -15,9 +15,9 @@ use crate::chat::{DialOutcome, EstablishedPipe, Input, Protocol};
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::{Done, OutputEvent, emit};
 use crate::limits;
-use crate::net::Net;
 use crate::net::process::Signals;
 use crate::net::worker::ThreadPriority;
+use crate::net::{Net, Released};
 use crate::store::book_file;
 use crate::wire::Purpose;
 use progress::{Progress, ProgressWhen, StreamSource};
@@ -48,7 +48,7 @@ pub(crate) struct PipeArgs {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     progress: ProgressWhen,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError> {
@@ -80,12 +80,13 @@ pub(crate) fn run(context: &Context<'_>, args: &PipeArgs) -> Result<u8, AppError
         return Ok(code);
     };
     let mut net = app.into_net();
-    let (stream, unsent) = net.release(piped.conn)?;
+    let Released { stream, unsent, command } = net.release(piped.conn)?;
     net.close_all();
     let source = if args.recv_only { StreamSource::Empty } else { StreamSource::Stdin };
     let progress = Progress::new(args.progress, format, source);
     let mut relay = Relay::start(piped.pipe, stream, &unsent, &net.waker(), source, progress)?;
     let outcome = relay.run(&mut net, &signals)?;
+    drop(command);
     let (code, count) = (outcome.exit_code(), relay.counts());
     if let Some(event) = outcome.event(&piped.name, count) {
         emit(&event, format);

@@ -230,7 +230,11 @@ fn confine(
     // The rules for files are for folders that are there.
     let taken_to = taken_to(config)?;
     if attendance == Attendance::Attended {
-        return Ok((context.confine_with_broker(Purpose::Prompt, kept)?, Reach::default()));
+        let reach = Reach::keeping(kept);
+        return Ok((
+            context.confine_with_broker(Purpose::Prompt(context.via_commands()), &reach)?,
+            Reach::default(),
+        ));
     }
     // Others sit at its socket, and open files themselves; what is on its way goes on.
     let opened = opened.and_then(|opened| opened.as_ref().ok());

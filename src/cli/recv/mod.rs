@@ -17,6 +17,7 @@ use crate::app::error::{AppError, code};
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::app::host::{Behind, NoticeSink};
 use crate::app::owner_client::{OwnerClient, Watch};
+use crate::app::sandbox::Reach;
 use crate::chat::{
     AcceptPolicy, DialOutcome, ExitRequest, HistoryPolicy, Input, Message, NoReply, Notice, Protocol,
     ReceiptDue,
@@ -137,7 +138,10 @@ impl RecvArgs {
     /// Confines the process; a command is run by its broker.
     fn confine(&self, context: &Context<'_>, format: OutputFormat) -> Result<(), AppError> {
         let confinement = match &self.exec {
-            Some(command) => context.confine_with_broker(Purpose::Exec(command.clone()), None)?,
+            Some(command) => {
+                let purpose = Purpose::Exec(command.clone(), context.via_commands());
+                context.confine_with_broker(purpose, &Reach::default())?
+            }
             None => context.confine()?,
         };
         emit(&OutputEvent::sandbox(&confinement), format);

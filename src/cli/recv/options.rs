@@ -93,7 +93,7 @@ pub(crate) struct RecvArgs {
     #[command(flatten)]
     pub(super) protocol: ProtocolArgs,
     #[command(flatten)]
-    pub(super) output: OutputArgs,
+    pub(crate) output: OutputArgs,
 }
 
 impl RecvArgs {

@@ -53,7 +53,7 @@ pub(crate) struct AskArgs {
     #[command(flatten)]
     protocol: ProtocolArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(crate) output: OutputArgs,
 }
 
 /// Most answers that can be waited for.

@@ -81,7 +81,7 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     pub(super) protocol: ProtocolArgs,
     #[command(flatten)]
-    pub(super) output: OutputArgs,
+    pub(crate) output: OutputArgs,
 }
 
 /// Value of `--as`.

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rsachat::limits::LINK_TURN_BYTES;
-use rsachat::net::{NetEvent, ReadInterest};
+use rsachat::net::{NetEvent, ReadInterest, Released};
 use sha2::{Digest, Sha256};
 use socket2::{Domain, Socket, Type};
 
@@ -238,7 +238,7 @@ fn a_connection_that_is_given_away_blocks_waits_and_is_nobodys_any_more() {
     let mut harness = Harness::new();
     let (mut peer, link) = harness.caller();
     harness.net.send(link, b"before".to_vec());
-    let (mut ours, unsent) = harness.net.release(link).unwrap();
+    let Released { stream: mut ours, unsent, .. } = harness.net.release(link).unwrap();
     assert!(unsent.is_empty());
     assert_eq!(harness.net.links(), 0);
     // A peer may leave it unread for longer than data may stay unacknowledged elsewhere.
@@ -262,7 +262,7 @@ fn what_the_kernel_did_not_take_is_given_away_too() {
     let (mut peer, link) = harness.caller();
     let bytes: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
     harness.net.send(link, bytes.clone());
-    let (mut ours, unsent) = harness.net.release(link).unwrap();
+    let Released { stream: mut ours, unsent, .. } = harness.net.release(link).unwrap();
     assert!(!unsent.is_empty());
     let writer = thread::spawn(move || ours.write_all(&unsent).unwrap());
     let mut heard = Vec::new();
