@@ -19,6 +19,7 @@ use crate::chat::{
 use crate::limits::{MESSAGE_BYTES, NAME_CHARS};
 use crate::peers::address::Family;
 use crate::peers::name::GIVEN;
+use crate::peers::via::without_passwords;
 use crate::script::render::Substitutions;
 use crate::session::EXIT;
 use crate::store::safe_file;
@@ -450,7 +451,7 @@ impl Recorder {
     }
 
     fn line(&mut self, line: &str) {
-        let mut line = line.to_owned();
+        let mut line = without_passwords(line);
         for (name, label) in &self.renamed {
             line = line.replace(name.as_str(), label);
         }

@@ -194,8 +194,10 @@ fn the_recording_of_a_script_with_a_refused_line_names_its_code_and_plays() {
     let file = home.file("recorded.chat");
     let mut alice = home.start(&["--record", file.to_str().unwrap()]);
     alice.types(":nonsense");
+    alice.types(":nonsense --via socks5h://ann:secret@127.0.0.1:9");
     assert_eq!(alice.closes_input().ends(), 1);
     let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("socks5h://ann:...@127.0.0.1:9") && !text.contains("secret"), "{text}");
     let end = "# exited with 1; the prompt of a person exits with 0\nalice|* exited 0\n";
     assert!(text.ends_with(end), "{text}");
     let output = replay(file.parent().unwrap(), &[file.display().to_string()]);

@@ -28,10 +28,18 @@ fn what_a_person_names_outside_the_home_is_completed_saved_logged_and_kept() {
     alice.sees("logging to");
     alice.press("네\r");
     bob.hears("alice", 1);
+    // The password of a proxy is remembered nowhere.
+    alice.press(":connect 127.0.0.1:9 --via socks5h://ann:secret@127.0.0.1:9\r");
+    alice.sees("the proxy 127.0.0.1:9");
+    alice.press(":log off\r");
+    alice.sees("stopped logging");
     eventually("both are written", PATIENCE, || {
         let holds = |name: &str, text| fs::read_to_string(at(name)).is_ok_and(|file| file.contains(text));
-        holds("log", "네") && holds("lines", ":log ")
+        holds("log", "네") && holds("lines", ":log off")
     });
+    for name in ["log", "lines"] {
+        assert!(!fs::read_to_string(at(name)).unwrap().contains("secret"), "{name}");
+    }
 }
 
 #[test]

@@ -253,7 +253,7 @@ mod tests {
         });
         let control = UnixStream::pair().unwrap().0;
         let (process, ended, is_end_told) = (Mutex::new(None), AtomicBool::default(), AtomicBool::default());
-        let broker = Broker { purpose: Purpose::Prompt, control, process, ended, is_end_told };
+        let broker = Broker { purpose: Purpose::Prompt(Vec::new()), control, process, ended, is_end_told };
         BrokerFiles::new(Call { broker: Box::leak(Box::new(broker)), socket })
     }
 
