@@ -1,7 +1,7 @@
 //! Kinds of warnings and errors, as programs read them: those of `docs/EVENTS.md`, and no other.
 
 /// Every kind.
-const KINDS: [&str; 50] = [
+const KINDS: [&str; 51] = [
     "unknown_key",
     "key_changed",
     "wrong_key",
@@ -13,6 +13,7 @@ const KINDS: [&str; 50] = [
     "impostor",
     "shared_address",
     "unreachable",
+    "via",
     "cannot_listen",
     "raw_wire",
     "unread",
