@@ -117,7 +117,7 @@ fn says(listener: &TcpListener, texts: &[&str], loss: Option<Loss>) {
     while !matches!(peer.receives(), Record::Receipt { upto } if upto == texts.len() as u64) {}
     match loss {
         Some(Loss::End) => {}
-        Some(Loss::Reset) => reset(peer.stream),
+        Some(Loss::Reset) => reset(&peer.stream),
         Some(Loss::BadRecord) => {
             let mut bad = peer.sealed(&Record::Ping(7));
             *bad.last_mut().unwrap() ^= 1;

@@ -105,7 +105,7 @@ fn says_and_ends((mut peer, confirm): NewPeer, count: u64, (end, moment, age): (
         Moment::Same | Moment::Later => peer.stream.write_all(&said.concat()).unwrap(),
     }
     match end {
-        End::Reset => return reset(peer.stream),
+        End::Reset => return reset(&peer.stream),
         End::Bye | End::Fin => peer.stream.shutdown(Shutdown::Write).unwrap(),
         End::BadRecord => {}
     }
@@ -253,7 +253,7 @@ fn takes_and_ends(listener: &TcpListener, upto: u64, end: End) {
     }
     peer.stream.write_all(&bytes).unwrap();
     match end {
-        End::Reset => reset(peer.stream),
+        End::Reset => reset(&peer.stream),
         _ => peer.stream.shutdown(Shutdown::Write).unwrap(),
     }
 }
@@ -381,7 +381,7 @@ fn gives_and_ends((mut peer, confirm): NewPeer, bytes: &[u8], (end, moment, age)
         Moment::Same | Moment::Later => peer.stream.write_all(&given.concat()).unwrap(),
     }
     match end {
-        End::Reset => return reset(peer.stream),
+        End::Reset => return reset(&peer.stream),
         End::Bye | End::Fin => peer.stream.shutdown(Shutdown::Write).unwrap(),
         End::BadRecord => {}
     }

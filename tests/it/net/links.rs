@@ -140,7 +140,7 @@ fn an_end_and_a_reset_are_told_apart_and_what_came_before_is_told_first() {
     let mut harness = Harness::new();
     let (mut peer, link) = harness.caller();
     peer.write_all(b"bye").unwrap();
-    reset(peer);
+    reset(&peer);
     assert_eq!(harness.bytes(link, 3), b"bye");
     assert!(matches!(harness.next(), NetEvent::Lost { conn: lost, .. } if lost == link));
     assert_eq!(harness.net.links(), 0);
@@ -164,7 +164,7 @@ fn a_write_that_fails_still_delivers_what_the_peer_had_sent() {
     let mut harness = Harness::new();
     let (mut peer, link) = harness.caller();
     peer.write_all(b"last words").unwrap();
-    reset(peer);
+    reset(&peer);
     harness.net.send(link, b"to nobody".to_vec());
     assert_eq!(harness.bytes(link, 10), b"last words");
     assert!(matches!(harness.next(), NetEvent::Lost { conn: lost, .. } if lost == link));
@@ -177,7 +177,7 @@ fn a_write_that_fails_while_nobody_reads_delivers_what_the_peer_had_sent_once_so
     let (mut other_peer, other) = harness.caller();
     harness.net.set_reading(link, ReadInterest::Off);
     peer.write_all(b"last words").unwrap();
-    reset(peer);
+    reset(&peer);
     harness.net.send(link, b"to nobody".to_vec());
     other_peer.write_all(b"passes").unwrap();
     assert_eq!(harness.bytes(other, 6), b"passes");
@@ -193,7 +193,7 @@ fn a_peer_that_breaks_while_it_is_not_read_is_lost_at_the_next_write() {
     let mut harness = Harness::new();
     let (peer, link) = harness.caller();
     harness.net.set_reading(link, ReadInterest::Off);
-    reset(peer);
+    reset(&peer);
     harness.net.send(link, b"to nobody".to_vec());
     assert!(matches!(harness.next(), NetEvent::Lost { conn: lost, .. } if lost == link));
     assert_eq!((harness.net.links(), harness.net.queued(link)), (0, 0));
