@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::address::{AddressError, Target};
 use super::name::{Name, NameError};
+use super::percent_encoding::{decoded, encoded};
 use crate::crypto::{Fingerprint, FingerprintError};
 use crate::text::safe::SafeText;
 
@@ -154,7 +155,7 @@ impl fmt::Display for Invitation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(SCHEME)?;
         if let Some(name) = &self.name {
-            write!(f, "{}@", encoded(name.as_str()))?;
+            write!(f, "{}@", encoded(name.as_str().as_bytes(), is_unescaped))?;
         }
         let addresses: Vec<_> = self.addresses.iter().map(Target::to_string).collect();
         write!(f, "{}/?{TOKEN_KEY}={}#{}", addresses.join(","), self.token, self.key)
@@ -175,7 +176,7 @@ impl FromStr for Invitation {
         let (authority, query) = rest.split_once("/?").ok_or(InvitationError::NoToken)?;
         let token = token(query)?;
         let (name, hosts) = match authority.split_once('@') {
-            Some((name, hosts)) => (Some(decoded(name)?), hosts),
+            Some((claimed, hosts)) => (Some(name(claimed)?), hosts),
             None => (None, authority),
         };
         let addresses = hosts.split(',').map(address).collect::<Result<Vec<_>, _>>()?;
@@ -218,34 +219,15 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte)
 }
 
-/// A name in the form that every program takes for a part of a URL (RFC 3986, 2.1).
-fn encoded(name: &str) -> String {
-    let bytes = name.bytes().map(|byte| match byte {
-        b'-' | b'_' | b'~' => char::from(byte).to_string(),
-        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    });
-    bytes.collect()
+/// Whether a byte of a name needs no escape in any part of a URL.
+fn is_unescaped(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_~".contains(&byte)
 }
 
-fn decoded(text: &str) -> Result<Name, InvitationError> {
-    let fault = || InvitationError::Name(NameError::Character);
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let (digits, behind) = rest.split_first_chunk::<2>().ok_or_else(fault)?;
-        let digits = digits.map(|digit| char::from(digit).to_digit(16));
-        let [Some(high), Some(low)] = digits else { return Err(fault()) };
-        bytes.push(u8::try_from(high * 16 + low).map_err(|_| fault())?);
-        rest = behind;
-    }
-    let name = String::from_utf8(bytes).map_err(|_| fault())?;
-    Name::parse(&name).map_err(InvitationError::Name)
+fn name(text: &str) -> Result<Name, InvitationError> {
+    let text = decoded(text).and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = text.ok_or(InvitationError::Name(NameError::Character))?;
+    Name::parse(&text).map_err(InvitationError::Name)
 }
 
 #[cfg(test)]

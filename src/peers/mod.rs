@@ -6,4 +6,5 @@ pub mod invitation;
 pub mod met;
 pub mod name;
 pub mod name_index;
+mod percent_encoding;
 pub mod via;

@@ -1,9 +1,10 @@
 //! Way to an address other than a direct connection: a SOCKS proxy or a command, as users write it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 use super::address::{ListenAt, write_address};
+use super::percent_encoding::{decoded, encoded};
 use crate::text::safe::SafeText;
 
 /// Way to an address.
@@ -265,31 +266,6 @@ pub fn without_passwords(text: &str) -> String {
 
 fn is_login(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
-}
-
-/// Percent-encoding (RFC 3986, 2.1) of what is not plain.
-fn encoded(bytes: &[u8], is_plain: impl Fn(u8) -> bool) -> String {
-    let mut text = String::new();
-    for &byte in bytes {
-        if is_plain(byte) {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
-}
-
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        let (digits, rest) = part.split_at_checked(2)?;
-        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)?);
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn an_alert_in_the_place_of_a_preface_is_the_listeners_and_may_come_in_pieces() 
 
 #[test]
 fn who_is_late_gets_no_alert() {
-    // A responder that waits for message 3, and one whose person has not judged.
+    // A responder that waits for message 3, and one that waits until the peer's key is accepted.
     let (_, waits, _) = while_a_key_is_checked();
     let (mut one, mut judges) = judgement::before_record_5();
     let record_5 = std::mem::take(&mut one.sent);
