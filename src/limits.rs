@@ -9,6 +9,22 @@ pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 /// Time from message 2 to record 5, and from there to record 6, in milliseconds: on one side or the
 /// other somebody may be comparing fingerprints.
 pub const JUDGEMENT_TIMEOUT_MS: u64 = 60_000;
+/// Time that a caller may stay in the lobby of a listener, in milliseconds.
+pub const LOBBY_TIMEOUT_MS: u64 = 60_000;
+/// Time that the caller waits there, in milliseconds: the listener is to say how it ended.
+pub const LOBBY_PATIENCE_MS: u64 = LOBBY_TIMEOUT_MS + HANDSHAKE_TIMEOUT_MS;
+/// Invitations that are kept at once.
+pub const INVITATIONS: usize = 64;
+/// Time for which an invitation is open where none is named, in milliseconds.
+pub const INVITATION_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Longest time for which one is open, in milliseconds.
+pub const INVITATION_MAX_MS: u64 = 365 * INVITATION_MS;
+/// Callers in the lobby at once.
+pub const LOBBY_CALLERS: usize = 8;
+/// Characters of the line of a caller in the lobby.
+pub const KNOCK_CHARACTERS: usize = 280;
+/// Bytes of that line in UTF-8.
+pub const KNOCK_BYTES: usize = 4 * KNOCK_CHARACTERS;
 /// Connections that have not yet proved a key, over all sources.
 pub const UNAUTHENTICATED_CONNECTIONS: usize = 128;
 /// Connections that have not yet proved a key, from one source address (IPv6: one /64).

@@ -82,6 +82,7 @@ impl Side {
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            introduction: None,
             rekeying: RekeyThresholds::default(),
         };
         Self { session: Session::new(role, own, Seed::new([7; 32]), MonoMs(0)), identity }

@@ -35,6 +35,7 @@ impl<'a> Side<'a> {
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            introduction: None,
             rekeying: RekeyThresholds::default(),
         };
         Ok(Self { session: Session::new(role, own, fresh_seed()?, MonoMs(0)), identity })

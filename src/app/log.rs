@@ -8,6 +8,7 @@ use super::broker;
 use super::error::naming_folder;
 use super::os;
 use crate::chat::Notice;
+use crate::peers::invitation::without_tokens;
 use crate::store::safe_file;
 
 /// Time of a line of the log, with date and offset: it is read on other days, and in other places.
@@ -43,7 +44,7 @@ impl Log {
     }
 
     /// Writes a notice, unless it is an answer or of ours: those are in the log
-    /// already, or no event.
+    /// already, or no event. The tokens of invitations stay out of it.
     pub(crate) fn write(&mut self, notice: &Notice, now_ms: u64) -> io::Result<()> {
         if matches!(
             notice,
@@ -54,7 +55,7 @@ impl Log {
         let time = os::local(now_ms).strftime(LOG_TIME).to_string();
         let rows = notice.rows();
         let text: String = rows.iter().flat_map(|row| [time.as_str(), " ", row, "\n"]).collect();
-        self.file.write_all(text.as_bytes())
+        self.file.write_all(without_tokens(&text).as_bytes())
     }
 }
 

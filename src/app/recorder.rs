@@ -13,11 +13,12 @@ use super::error::{AppError, code, describe, naming_folder, shown};
 use crate::chat::command::{Command, LogTarget, ParsedLine, parse_line};
 use crate::chat::display::{RecordingClass, said_rows};
 use crate::chat::{
-    AddressedView, Chat, ExitRequest, Info, KeyExchange, ListenOptions, Message, Notice, OaepInfo, Presence,
-    Protocol, TrustLevel, Warning,
+    AddressedView, Chat, ExitRequest, Info, InvitationsInfo, KeyExchange, ListenOptions, Message, Notice,
+    OaepInfo, Presence, Protocol, TrustLevel, Warning,
 };
 use crate::limits::{MESSAGE_BYTES, NAME_CHARS};
 use crate::peers::address::Family;
+use crate::peers::invitation::without_tokens;
 use crate::peers::name::GIVEN;
 use crate::peers::via::without_passwords;
 use crate::script::render::Substitutions;
@@ -126,7 +127,9 @@ impl Recorder {
     pub(crate) fn typed(&mut self, line: &str, addressed: Option<AddressedView>, outcome: LineOutcome) {
         match parse_line(line) {
             // Recorded once a peer has answered.
-            Ok(ParsedLine::Command(Command::Connect(_) | Command::ConnectAgain)) => {}
+            Ok(
+                ParsedLine::Command(Command::Connect(_) | Command::ConnectAgain) | ParsedLine::Invitation(_),
+            ) => {}
             Ok(ParsedLine::Command(Command::Listen(options))) => self.listen(&options),
             Ok(ParsedLine::Command(Command::Keygen { .. })) => {
                 self.input(line);
@@ -289,6 +292,8 @@ impl Recorder {
                 self.expect(&format!("* safety number with {name}: $*"));
                 self.expect("$**");
             }
+            // A secret, and another in the script.
+            Info::Invitations(InvitationsInfo::Made(_)) => self.expect("$**"),
             Info::Named { old, name } => {
                 if let Some(label) = self.labels.remove(old) {
                     self.labels.insert(name.clone(), label);
@@ -451,7 +456,7 @@ impl Recorder {
     }
 
     fn line(&mut self, line: &str) {
-        let mut line = without_passwords(line);
+        let mut line = without_tokens(&without_passwords(line));
         for (name, label) in &self.renamed {
             line = line.replace(name.as_str(), label);
         }

@@ -5,7 +5,7 @@ use crate::crypto::{Fingerprint, Seed};
 use crate::peers::name::Name;
 use crate::session::{AnySession, OaepRole, OaepSession, RekeyThresholds, Role, Session, SessionConfig};
 use crate::time::MonoMs;
-use crate::wire::{Durability, FileTransfer, Lifetime, Purpose};
+use crate::wire::{Durability, FileTransfer, Introduction, Lifetime, Purpose};
 
 /// Name and keys of the user.
 pub(crate) struct Account {
@@ -78,6 +78,7 @@ impl Account {
         &self,
         protocol: Protocol,
         role: Role,
+        introduction: Option<Introduction>,
         seed: Seed,
         now: MonoMs,
     ) -> Option<AnySession> {
@@ -90,9 +91,19 @@ impl Account {
                     Role::Responder => Lifetime::Lasting,
                 };
                 let (purpose, rekeying) = (self.purpose, RekeyThresholds::default());
+                // A pipe has no lobby.
+                let introduction = introduction.filter(|_| purpose == Purpose::Chat);
                 let (durability, file_transfer) = (self.durability, self.file_transfer);
-                let config =
-                    SessionConfig { key, name, purpose, lifetime, durability, file_transfer, rekeying };
+                let config = SessionConfig {
+                    key,
+                    name,
+                    purpose,
+                    lifetime,
+                    durability,
+                    file_transfer,
+                    introduction,
+                    rekeying,
+                };
                 return Some(AnySession::Native(Box::new(Session::new(role, config, seed, now))));
             }
             (Protocol::Oaep(_), Role::Responder) => OaepRole::Listener(public(KeyFor::Oaep)?),

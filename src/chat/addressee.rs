@@ -105,6 +105,7 @@ pub enum HoldReason {
     NamesAnother { name: String },
     SlashCommand { word: String },
     EditorCommand { word: String },
+    Invitation { of: String },
 }
 
 /// Commands of other chat programs, which begin with a slash.

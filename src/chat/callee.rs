@@ -9,10 +9,12 @@ use crate::ids::FaceId;
 use crate::limits::PORT_DEFAULT;
 use crate::peers::address::{AddressError, Family, Target};
 use crate::peers::book::{Book, PeerEntry, Trust};
+use crate::peers::invitation::{Invitation, InvitationError};
 use crate::peers::name::Name;
 use crate::peers::via::Via;
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
+use crate::wire::Introduction;
 
 /// Whom a command calls, as it is written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +23,8 @@ pub enum Callee {
     Address(Target),
     /// A name in the book if it is one, or a fingerprint; else a host.
     Word(String),
+    /// Who made an invitation.
+    Invitation(Box<Invitation>),
 }
 
 /// Options of a call before its callee was looked up.
@@ -38,6 +42,8 @@ pub struct CallOptions {
     pub accept: AcceptPolicy,
     /// The protocol.
     pub protocol: Protocol,
+    /// Line for the person at a listener that does not know our key.
+    pub knock: Option<String>,
 }
 
 /// Reason why nobody can be called.
@@ -74,6 +80,20 @@ pub enum CalleeError {
     /// An ill-formed address.
     #[error("{0}")]
     Address(#[from] AddressError),
+    /// An ill-formed invitation.
+    #[error("{0}")]
+    Invitation(#[from] InvitationError),
+    /// An invitation, where no key is proved.
+    #[error("an invitation is not for the raw wire, which proves no keys; leave out --wire oaep")]
+    RawInvitation,
+    /// An invitation names another key than the one that is asked for.
+    #[error("the invitation names the key {named}, but {asked} was asked for; nobody was called")]
+    InvitationOfAnother {
+        /// The key in the invitation.
+        named: Fingerprint,
+        /// The key that is asked for.
+        asked: Fingerprint,
+    },
     /// The name of an onion service, without a way to it.
     #[error(
         "{target} is an onion service, which only Tor reaches; add --via socks5h://127.0.0.1:9050, the address of yours"
@@ -101,15 +121,18 @@ pub enum CalleeError {
 }
 
 impl FromStr for Callee {
-    type Err = AddressError;
+    type Err = CalleeError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, CalleeError> {
+        if Invitation::is_meant_by(text) {
+            return Ok(Self::Invitation(Box::new(text.parse()?)));
+        }
         let is_port = text.bytes().all(|byte| byte.is_ascii_digit());
         // No name has a dot or a colon.
         if Fingerprint::is_meant_by(text) {
             Ok(Self::Word(text.to_owned()))
         } else if is_port || text.contains([':', '.']) {
-            text.parse().map(Self::Address)
+            Ok(Self::Address(text.parse()?))
         } else {
             Ok(Self::Word(text.to_owned()))
         }
@@ -117,6 +140,13 @@ impl FromStr for Callee {
 }
 
 impl CallOptions {
+    /// Options of a call with an invitation.
+    pub(crate) fn of_invitation(invitation: Invitation) -> Self {
+        let (callee, family) = (Callee::Invitation(Box::new(invitation)), Family::Any);
+        let (accept, protocol) = (AcceptPolicy::Anyone, Protocol::Native);
+        Self { callee, via: None, family, pin: None, accept, protocol, knock: None }
+    }
+
     /// Looks the callee up. A word is the name of a peer that was chosen and has an address (whose,
     /// `key_of` says); else a host, if it is `localhost`. By name only the peer's key
     /// is accepted, at each of its addresses, the last good one first. `rules` are those of the
@@ -132,6 +162,7 @@ impl CallOptions {
     ) -> Result<DialOptions, CalleeError> {
         let word = match &self.callee {
             Callee::Address(target) => return self.at(target, book, rules),
+            Callee::Invitation(invitation) => return self.invited(invitation, book, rules),
             Callee::Word(word) => word,
         };
         let given = word.parse::<Fingerprint>();
@@ -167,8 +198,48 @@ impl CallOptions {
 
     fn options(&self, target: Target) -> DialOptions {
         let Self { family, pin, accept, protocol, .. } = *self;
-        let (then, face, joined) = (Vec::new(), FaceId::OWN, Vec::new());
-        DialOptions { target, then, family, pin, accept, protocol, face, joined }
+        let (then, face, joined, invited_to) = (Vec::new(), FaceId::OWN, Vec::new(), Vec::new());
+        let introduction = self.knock.clone().map(Introduction::Knock);
+        DialOptions { target, then, family, pin, accept, protocol, face, joined, introduction, invited_to }
+    }
+
+    /// Options of a call to each address of an invitation, where no other key is accepted.
+    fn invited(
+        &self,
+        invitation: &Invitation,
+        book: &Book,
+        rules: &[ViaRule],
+    ) -> Result<DialOptions, CalleeError> {
+        let named = invitation.key;
+        if self.protocol != Protocol::Native {
+            return Err(CalleeError::RawInvitation);
+        }
+        let of_policy = match self.accept {
+            AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => Some(key),
+            _ => None,
+        };
+        if let Some(asked) = self.pin.into_iter().chain(of_policy).find(|key| *key != named) {
+            return Err(CalleeError::InvitationOfAnother { named, asked });
+        }
+        let peer = book.by_fingerprint(&named);
+        if let Some(peer) = peer.filter(|peer| peer.trust.is_blocked()) {
+            return Err(CalleeError::Blocked { name: peer.name.clone() });
+        }
+        let way = |target: &Target| with_way(target, peer, self.via.as_deref(), rules);
+        let invited_to: Vec<Target> = invitation.addresses.iter().map(way).collect();
+        let (onion, targets): (Vec<_>, Vec<_>) = invited_to.iter().cloned().partition(is_unreachable);
+        let mut targets = targets.into_iter();
+        let Some(target) = targets.next() else {
+            let onion = onion.into_iter().next();
+            return Err(onion.map_or(CalleeError::RawInvitation, |target| CalleeError::Onion { target }));
+        };
+        Ok(DialOptions {
+            then: targets.collect(),
+            accept: AcceptPolicy::Key(named),
+            introduction: Some(Introduction::Invitation(invitation.token.clone())),
+            invited_to,
+            ..self.options(target)
+        })
     }
 
     /// Options of a call to each address of a peer that has one.
@@ -180,7 +251,7 @@ impl CallOptions {
         }
         let (accept, named) = match accept {
             AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => (accept, Some(key)),
-            AcceptPolicy::Anyone | AcceptPolicy::KnownOnly | AcceptPolicy::Unattended => {
+            AcceptPolicy::Anyone | AcceptPolicy::KnownOnly | AcceptPolicy::Ask | AcceptPolicy::Unattended => {
                 (AcceptPolicy::Key(known), None)
             }
         };
@@ -265,10 +336,17 @@ mod tests {
     }
 
     fn called(word: &str, options: impl FnOnce(&mut CallOptions)) -> Result<DialOptions, String> {
-        let callee = word.parse().map_err(|error: AddressError| error.to_string())?;
+        let callee = word.parse().map_err(|error: CalleeError| error.to_string())?;
         let (family, protocol) = (Family::Any, Protocol::Native);
-        let mut call =
-            CallOptions { callee, via: None, family, pin: None, accept: AcceptPolicy::Anyone, protocol };
+        let mut call = CallOptions {
+            callee,
+            via: None,
+            family,
+            pin: None,
+            accept: AcceptPolicy::Anyone,
+            protocol,
+            knock: None,
+        };
         options(&mut call);
         let book = book();
         call.resolve(&book, &[], |name| Some(book.by_name(name)?.fingerprint))

@@ -90,6 +90,8 @@ pub enum Input<'a> {
     JobDone { conn: ConnId, result: JobResult },
     /// Result of [`Effect::Seed`].
     Seed { conn: ConnId, seed: Seed },
+    /// Result of [`Effect::TokenSeed`].
+    TokenSeed(Seed),
     /// Refusal of [`Effect::Job`]: its queue is full.
     JobRefused { conn: ConnId },
     /// A notice with a receipt ([`Effect::Show`]) has reached the screen, or was written and
@@ -270,6 +272,8 @@ pub enum Effect {
     Job { conn: ConnId, job: RsaJob, queue: JobQueue },
     /// Report [`Input::Seed`] with fresh randomness.
     Seed { conn: ConnId },
+    /// Report [`Input::TokenSeed`] with fresh randomness, for the token of an invitation.
+    TokenSeed,
     /// Read the peer book as it is now and report [`Input::Book`]: the judgement of a key waits for
     /// it, once when the key is known and again when the connection is established.
     ReadBook { conn: ConnId },

@@ -13,6 +13,8 @@ mod addressee;
 mod addressing;
 mod backoff;
 mod callee;
+mod calls;
+mod change_reply;
 pub mod command;
 mod conversation;
 pub(crate) mod display;
@@ -24,6 +26,7 @@ mod handlers;
 mod history;
 mod io;
 mod kept;
+mod lobby;
 mod names;
 mod notice;
 mod notify;
@@ -43,30 +46,30 @@ mod waiting_queries;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use account::{Account, KeygenProgress};
-use addressee::WaitingTexts;
+use calls::{Dial, Listener, WaitingCommand};
+use change_reply::ChangeReply;
 use conversation::Conversations;
 use effects::Effects;
 use history::History;
 use kept::{KeptMessages, UnopenedStore};
+use lobby::Lobby;
 use names::SessionNames;
 use probes::Probes;
 use questions::{Asking, Questions};
-use redial::{Redial, Redialling};
+use redial::Redialling;
 use seats::Seats;
 use shutdown::Shutdown;
 use stranger_rows::StrangerRows;
 use transfers::Transfers;
-use types::ChangeReply;
 use types::Rivals;
 
 use crate::crypto::Fingerprint;
 use crate::delivery::HistoryEntry;
 use crate::ids::{ConnId, DialId, FaceId, ListenerId};
-use crate::peers::address::{BoundAddresses, Target};
+use crate::peers::address::Target;
 use crate::peers::book::Book;
 use crate::peers::met::MetPeers;
 use crate::peers::name::Name;
@@ -79,6 +82,7 @@ pub use backoff::Backoff;
 pub(crate) use callee::is_unreachable;
 pub(crate) use callee::nobody;
 pub use callee::{CallOptions, Callee, CalleeError};
+pub use change_reply::MadeInvitation;
 pub use export::{Export, ExportError, ExportTarget};
 pub use faces::Leaves;
 pub use file_io::{FileAnswer, FileRequest, OfferedSource, TargetError, TransferNumber};
@@ -86,6 +90,7 @@ pub(crate) use handlers::outbox;
 pub use io::{
     CommitTiming, DeliveryProgress, DeliveryReport, Effect, Input, ReturnCause, ReturnedLine, SentMessage,
 };
+pub use lobby::{InvitationWarning, InvitationsInfo, KnockEnd, LobbyInfo};
 pub use notice::{
     Arrival, DeliveryInfo, DeliveryWarning, FileInfo, FileWarning, Impersonated, Info, KeyStatus, Message,
     Notice, Numbers, OaepInfo, SearchedHistory, UnsavedChange, Warning,
@@ -133,6 +138,7 @@ pub struct Chat {
     /// Keys whose safety number was shown last, by the name of the peer.
     shown_numbers: BTreeMap<String, Fingerprint>,
     conversations: Conversations,
+    lobby: Lobby,
     transfers: Transfers,
     take_rules: TakeRules,
     names: SessionNames,
@@ -176,49 +182,6 @@ pub struct Chat {
     now: Now,
 }
 
-/// Listener that was asked for, and its address once it is bound.
-struct Listener {
-    options: ListenOptions,
-    /// Front end that asked for it.
-    face: FaceId,
-    bound: Option<BoundAddresses>,
-    /// Addresses at which others can call it, where that is not the same.
-    dial: Vec<SocketAddr>,
-}
-
-impl Listener {
-    /// Its address as it is shown.
-    fn address(&self) -> String {
-        self.bound.as_ref().map_or_else(|| self.options.at.to_string(), ToString::to_string)
-    }
-}
-
-/// Attempt to connect, and the texts that wait for whoever answers.
-pub(crate) struct Dial {
-    options: DialOptions,
-    waiting: WaitingTexts,
-    /// Calls that the listener has answered with being busy.
-    busy_calls: u32,
-    /// Moment at which it begins, unless it has.
-    begins_at: Option<MonoMs>,
-    /// The series that it belongs to, if a lost peer is called again: nobody asked for it, so that
-    /// it is not shown and nothing waits for it.
-    redial: Option<Redial>,
-}
-
-impl Dial {
-    /// One that begins at once.
-    fn new(options: DialOptions, waiting: WaitingTexts) -> Self {
-        Self { options, waiting, busy_calls: 0, begins_at: None, redial: None }
-    }
-}
-
-/// Command that waits for the first key.
-enum WaitingCommand {
-    Listen(ListenOptions),
-    Connect(DialId),
-}
-
 /// Key that was refused because the dialled address had another.
 struct RefusedKey {
     fingerprint: Fingerprint,
@@ -260,6 +223,7 @@ impl Chat {
             refused_keys: BTreeMap::new(),
             shown_numbers: BTreeMap::new(),
             conversations: Conversations::default(),
+            lobby: Lobby::default(),
             transfers: Transfers::default(),
             take_rules: TakeRules::default(),
             names: SessionNames::default(),
@@ -522,6 +486,7 @@ impl Chat {
                 self.count_refused("they made room for others before proving a key", 1);
                 self.with_session(conn, AnySession::handle_overload);
             }
+            Input::TokenSeed(seed) => self.make_invitation(&seed),
             Input::JobRefused { conn } => {
                 self.with_session(conn, AnySession::handle_overload);
             }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::addressee::HoldReason;
+use super::lobby::{InvitationWarning, InvitationsInfo, LobbyInfo};
 use super::redial::AfterLoss;
 use super::trust_policy::KeyRefusal;
 use super::types::{HistoryPolicy, KeyFor, NotifyPolicy, ReceiptDue, TrustLevel};
@@ -192,6 +193,10 @@ pub enum KeyStatus {
     Met,
     /// Known from before.
     Known(TrustLevel),
+    /// New: it came with an invitation of ours.
+    Invited,
+    /// New: it is the one that an invitation named.
+    AsInvited,
 }
 
 /// Event that is good or neutral.
@@ -263,6 +268,8 @@ pub enum Info {
     Oaep(OaepInfo),
     Delivery(DeliveryInfo),
     File(FileInfo),
+    Lobby(LobbyInfo),
+    Invitations(InvitationsInfo),
 }
 
 /// Event of a file transfer. `number` is the one by which it is accepted, declined and cancelled.
@@ -492,6 +499,7 @@ pub enum Warning {
     Suppressed { times: u64 },
     Delivery(DeliveryWarning),
     File(FileWarning),
+    Invitation(InvitationWarning),
 }
 
 /// Event of a file transfer that fails or ends before its end.

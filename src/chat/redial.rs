@@ -82,6 +82,8 @@ impl Redial {
             protocol: Protocol::Native,
             face: FaceId::OWN,
             joined: Vec::new(),
+            introduction: None,
+            invited_to: Vec::new(),
         }
     }
 

@@ -67,7 +67,7 @@ pub fn judge(
         _ => {}
     }
     match accept {
-        AcceptPolicy::KnownOnly | AcceptPolicy::Unattended if known.is_none() => {
+        AcceptPolicy::KnownOnly | AcceptPolicy::Ask | AcceptPolicy::Unattended if known.is_none() => {
             Err(KeyRefusal::UnknownKey { remote, fingerprint: key })
         }
         AcceptPolicy::Unattended => match known {
@@ -151,7 +151,19 @@ mod tests {
     fn dialled(target: &str, pin: Option<&str>, accept: AcceptPolicy) -> Origin {
         let (target, family, protocol) = (target.parse().unwrap(), Family::Any, Protocol::Native);
         let (then, pin, face) = (Vec::new(), pin.map(key), FaceId::OWN);
-        let dial = DialOptions { target, then, family, pin, accept, protocol, face, joined: Vec::new() };
+        let (joined, introduction, invited_to) = (Vec::new(), None, Vec::new());
+        let dial = DialOptions {
+            target,
+            then,
+            family,
+            pin,
+            accept,
+            protocol,
+            face,
+            joined,
+            introduction,
+            invited_to,
+        };
         Origin::Outbound { dial, to: "192.0.2.99:1".parse().ok() }
     }
 

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::Trust;
 use crate::peers::name::Name;
-use crate::wire::Count;
+use crate::wire::{Count, Introduction};
 
 /// Protocol of a connection. The user chooses it; it is never negotiated, and there is no
 /// fallback.
@@ -107,6 +107,8 @@ pub enum AcceptPolicy {
     Anyone,
     /// Peers with a key in the book.
     KnownOnly,
+    /// The same, and strangers whom the user admits when they knock.
+    Ask,
     /// Peers that a command takes which nobody watches: verified, or dialled before and found at
     /// that address.
     Unattended,
@@ -186,6 +188,11 @@ pub struct DialOptions {
     pub face: FaceId,
     /// Others that have asked for the same call while it goes on, and are told too.
     pub joined: Vec<FaceId>,
+    /// What is presented to a listener that does not know our key.
+    pub introduction: Option<Introduction>,
+    /// Every address that an invitation names for the peer, who is to be called at them from then
+    /// on.
+    pub invited_to: Vec<Target>,
 }
 
 impl DialOptions {
@@ -219,6 +226,7 @@ impl ListenOptions {
     pub(crate) fn flags(&self) -> String {
         let accept = match self.accept {
             Some(AcceptPolicy::KnownOnly) => " --known",
+            Some(AcceptPolicy::Ask) => " --ask",
             Some(_) => " --anybody",
             None => "",
         };
@@ -283,88 +291,6 @@ pub(crate) enum PeerId {
     Key(Fingerprint),
     /// The connection alone: the raw wire proves no key.
     Conn(ConnId),
-}
-
-/// Notice of a change of the book, due once the change is on disk or has failed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum ChangeReply {
-    /// A peer that has joined is remembered.
-    Remembered {
-        name: String,
-        fingerprint: Fingerprint,
-    },
-    Verified {
-        name: String,
-        fingerprint: Fingerprint,
-    },
-    /// The new key of a peer is accepted.
-    Rekeyed {
-        name: String,
-        old: Fingerprint,
-        fingerprint: Fingerprint,
-    },
-    /// The address with a changed key is that of another known peer.
-    AddressMoved {
-        name: String,
-        address: String,
-        fingerprint: Fingerprint,
-    },
-    Forgotten {
-        name: String,
-        fingerprint: Fingerprint,
-    },
-    Blocked {
-        name: String,
-        fingerprint: Fingerprint,
-    },
-    Unblocked {
-        name: String,
-        fingerprint: Fingerprint,
-    },
-    Named {
-        old: String,
-        name: Name,
-        fingerprint: Fingerprint,
-    },
-    /// A peer that was only met is chosen.
-    Chosen {
-        name: String,
-        fingerprint: Fingerprint,
-    },
-    /// What nobody asked for and is not told: the name that a peer gives itself, an address to try.
-    Unasked,
-    /// Blocks of these keys, whose writing had failed, once more.
-    Retried {
-        blocks: Vec<Fingerprint>,
-    },
-}
-
-impl ChangeReply {
-    /// Keys that the change is about.
-    pub(crate) fn keys(&self) -> Vec<Fingerprint> {
-        match self {
-            Self::Rekeyed { old, fingerprint, .. } => vec![*old, *fingerprint],
-            Self::Remembered { fingerprint, .. }
-            | Self::Verified { fingerprint, .. }
-            | Self::AddressMoved { fingerprint, .. }
-            | Self::Forgotten { fingerprint, .. }
-            | Self::Blocked { fingerprint, .. }
-            | Self::Unblocked { fingerprint, .. }
-            | Self::Named { fingerprint, .. }
-            | Self::Chosen { fingerprint, .. } => vec![*fingerprint],
-            Self::Retried { blocks } => blocks.clone(),
-            Self::Unasked => Vec::new(),
-        }
-    }
-
-    /// Keys that the change blocks.
-    pub(crate) fn blocks(&self) -> &[Fingerprint] {
-        match self {
-            Self::Blocked { fingerprint, .. } => std::slice::from_ref(fingerprint),
-            Self::Retried { blocks } => blocks,
-            _ => &[],
-        }
-    }
 }
 
 /// Reason why the program ends.

@@ -461,9 +461,9 @@ fn change(home: &Home, name: &str, changes: &[Change]) -> Result<Called, AppErro
     let ChangedBook { book, outcome } = book_file::change(home, changes)?.0;
     match outcome {
         ChangeOutcome::Changed | ChangeOutcome::Same => {
-            for change in changes {
+            for key in changes.iter().filter_map(Change::fingerprint) {
                 // Who stands in two lists does no harm.
-                let _ = met_file::change(home, &[MetChange::Drop(change.fingerprint())]);
+                let _ = met_file::change(home, &[MetChange::Drop(key)]);
             }
             // A process that serves the home looks at the book when it is called; any other does so
             // within a second.
@@ -472,7 +472,7 @@ fn change(home: &Home, name: &str, changes: &[Change]) -> Result<Called, AppErro
                 Change::Rename { name, .. } => Some(name.as_str()),
                 _ => None,
             });
-            let key = changes.first().map(Change::fingerprint);
+            let key = changes.first().and_then(Change::fingerprint);
             Ok(called_in(&book, renamed.unwrap_or(name), key))
         }
         ChangeOutcome::Blocked => Err(error(format!("{name} is blocked; nothing was changed"))

@@ -382,17 +382,25 @@ pub(crate) fn listen_or_connect(
         let (at, accept) = (at.parse().map_err(usage)?, Some(callers));
         return Ok(Command::Listen(ListenOptions { at, family, accept, protocol: wire }));
     }
-    let callee = connect.unwrap_or_default().parse().map_err(usage)?;
-    Ok(Command::Connect(CallOptions { callee, via, family, pin: None, accept: callers, protocol: wire }))
+    let callee = connect.unwrap_or_default().parse();
+    let callee = callee.map_err(|error: CalleeError| AppError::new(code::USAGE, error.to_string()))?;
+    let (pin, protocol, knock) = (None, wire, None);
+    Ok(Command::Connect(CallOptions { callee, via, family, pin, accept: callers, protocol, knock }))
 }
 
 /// Exit code where nobody can be called: bad usage is what no book would make good.
 fn code_of_callee(error: &CalleeError) -> u8 {
     match error {
-        CalleeError::Blocked { .. } | CalleeError::OtherKey { .. } => code::REFUSED,
+        CalleeError::Blocked { .. }
+        | CalleeError::OtherKey { .. }
+        | CalleeError::InvitationOfAnother { .. } => code::REFUSED,
         CalleeError::NobodyWithKey { key } => code_of_nobody(key),
         CalleeError::Nobody { .. } | CalleeError::NoAddress { .. } => code::FAILED,
-        CalleeError::Address(_) | CalleeError::Onion { .. } | CalleeError::RawWire { .. } => code::USAGE,
+        CalleeError::Address(_)
+        | CalleeError::Invitation(_)
+        | CalleeError::Onion { .. }
+        | CalleeError::RawInvitation
+        | CalleeError::RawWire { .. } => code::USAGE,
     }
 }
 

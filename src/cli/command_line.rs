@@ -24,6 +24,7 @@ Commands:
   send, ask         messages from standard input; a question and its answers
   recv, pipe        messages to standard output or a command; bytes, both ways
   serve, attach     the prompt without anybody at it; a prompt there
+  invite            a line with which somebody can call you
   outbox, history   what waits for its receivers; what was kept
   home, config      everything of yours, to another machine; the settings
   doctor, replay    why a connection would not work; conversations from files

@@ -11,6 +11,7 @@ mod forget;
 mod history;
 mod home;
 mod installed;
+mod invite;
 mod outbox;
 mod pictures;
 mod pipe;
@@ -69,6 +70,8 @@ enum Subcommand {
     /// List, trust, add, rename, block, unblock or forget peers
     #[command(subcommand, after_help = "Examples:\n  rsachat peers list")]
     Peers(admin::PeersCommand),
+    /// Make an invitation to call you, or list or drop some
+    Invite(invite::InviteArgs),
     /// Search, export or delete the messages that were kept
     #[command(subcommand, after_help = "Examples:\n  rsachat history search lunch")]
     History(history::HistoryCommand),
@@ -220,6 +223,7 @@ fn start(cli: &Cli) -> Result<u8, AppError> {
     match subcommand {
         Subcommand::Key(args) => admin::run_key(&home()?, &cli.global, args),
         Subcommand::Peers(args) => admin::run_peers(&home()?, &cli.global, args),
+        Subcommand::Invite(args) => invite::run(&home()?, &cli.global, &settings()?, args),
         Subcommand::History(args) => history::run(&home()?, &cli.global, args),
         Subcommand::Outbox(args) => outbox::run(&home()?, &cli.global, args),
         Subcommand::Home(args) => home::run(&home()?, &cli.global, args),

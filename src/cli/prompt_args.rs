@@ -41,14 +41,20 @@ pub(crate) struct PromptArgs {
     #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) known_only: Option<YesNo>,
     /// Accept any caller, and send the input to whoever calls first
-    #[arg(long, conflicts_with = "known_only")]
+    #[arg(long, conflicts_with_all = ["known_only", "ask"])]
     pub(crate) anybody: bool,
-    /// Call somebody: a peer in your book, or host:port
-    #[arg(long, value_name = "NAME|ADDR", value_hint = ValueHint::Hostname, groups = ["addresses", "calls"])]
+    /// Turn away unknown keys, but let strangers knock: :admit lets them in
+    #[arg(long, conflicts_with = "known_only")]
+    pub(crate) ask: bool,
+    /// Call somebody: a peer in your book, host:port, or an invitation (rsachat://…)
+    #[arg(long, value_name = "NAME|ADDR|URL", value_hint = ValueHint::Hostname, groups = ["addresses", "calls"])]
     pub(crate) connect: Option<String>,
     /// Call somebody, as --connect does
-    #[arg(value_name = "NAME|ADDR", value_hint = ValueHint::Hostname, groups = ["addresses", "calls"])]
+    #[arg(value_name = "NAME|ADDR|URL", value_hint = ValueHint::Hostname, groups = ["addresses", "calls"])]
     pub(crate) callee: Option<String>,
+    /// Show TEXT to whoever listens, where your key is not known, and wait to be admitted
+    #[arg(long, value_name = "TEXT", requires = "calls", conflicts_with = "wire")]
+    pub(crate) knock: Option<String>,
     /// Accept only this key
     #[arg(long, value_name = "SHA256:…", value_parser = args::fingerprint, requires = "calls")]
     pub(crate) pin: Option<Fingerprint>,
@@ -120,6 +126,7 @@ impl PromptArgs {
             ("--record", self.record.is_some()),
             ("--anybody", self.anybody && self.listen.is_empty()),
             ("--known-only", self.known_only.is_some() && self.listen.is_empty()),
+            ("--ask", self.ask && self.listen.is_empty()),
             ("--peers", self.peers.is_some()),
             ("--notify", self.notify.is_some()),
             ("--via", self.via.is_some() && self.call().is_none()),
@@ -132,6 +139,7 @@ impl PromptArgs {
         let wire = self.wire.map(|wire| ["--wire".to_owned(), word_of(&wire)]);
         let callers = match self.known_only {
             _ if self.anybody => Some("--anybody"),
+            _ if self.ask => Some("--ask"),
             Some(YesNo::Yes) => Some("--known"),
             Some(YesNo::No) => Some("--anybody"),
             None => None,
@@ -143,9 +151,10 @@ impl PromptArgs {
         let log = self.log.iter().map(|file| ("log", vec![file.clone()]));
         let pin = self.pin.map(|pin| ["--pin".to_owned(), pin.to_string()]);
         let one_way = self.one_way.then(|| "--one-way".to_owned());
+        let knock = self.knock.iter().flat_map(|text| ["--knock".to_owned(), text.clone()]);
         let connect = self.call().map(|callee| {
             let options = pin.into_iter().chain(wire.clone()).flatten().chain(one_way);
-            let options = options.chain(args::via_arguments(self.via.as_ref()));
+            let options = options.chain(args::via_arguments(self.via.as_ref())).chain(knock);
             ("connect", [callee.to_owned()].into_iter().chain(options).collect())
         });
         listen.chain(log).chain(connect).collect()

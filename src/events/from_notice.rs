@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{MessageEvent, OutputEvent, OutputFormat, OwnText, PastMessage, PromptEvent, emit, of_files};
+use super::{
+    InvitationEvent, MessageEvent, OutputEvent, OutputFormat, OwnText, PastMessage, PromptEvent, emit,
+    of_files,
+};
 use crate::app::error::hint_at_home;
 use crate::app::host::{Behind, MessageUse, NoticeSink};
 use crate::app::os::moment;
 use crate::chat::{
     AfterLoss, Arrival, DeliveryInfo, DeliveryProgress, DeliveryReport, Export, ExportTarget, FileInfo, Info,
-    KeyRefusal, KeyStatus, Message, Notice, Numbers, OaepInfo, PromptView, ReceiptDue, ReturnCause,
-    ReturnedLine, SentMessage, TrustLevel, Warning,
+    InvitationsInfo, KeyRefusal, KeyStatus, LobbyInfo, Message, Notice, Numbers, OaepInfo, PromptView,
+    ReceiptDue, ReturnCause, ReturnedLine, SentMessage, TrustLevel, Warning,
 };
 use crate::delivery::MessageState;
+use crate::peers::book::InvitationUses;
 use crate::session::CloseReason;
 use crate::text::safe::{SafeText, with_bad_bytes};
 use crate::wire::Lifetime;
@@ -22,6 +26,8 @@ use crate::wire::Lifetime;
 /// Protocols as events name them.
 const NATIVE: &str = "native";
 const OAEP: &str = "oaep";
+/// State of a stranger who waits.
+const KNOCK_WAITS: &str = "waiting";
 
 /// Notices of a command, on standard error.
 #[derive(Debug)]
@@ -332,16 +338,38 @@ fn of_info(info: &Info) -> OutputEvent {
             fingerprint: Some(fingerprint.to_string()),
             verified: *status == KeyStatus::Known(TrustLevel::Verified),
             standing: trust_level.standing(),
-            new: matches!(status, KeyStatus::New | KeyStatus::Met),
-            first: *status == KeyStatus::New,
+            new: !matches!(status, KeyStatus::Known(_)),
+            first: matches!(status, KeyStatus::New | KeyStatus::Invited | KeyStatus::AsInvited),
+            invitation: match status {
+                KeyStatus::Invited => Some("ours"),
+                KeyStatus::AsInvited => Some("theirs"),
+                KeyStatus::New | KeyStatus::Met | KeyStatus::Known(_) => None,
+            },
             wire: NATIVE,
         },
         Info::Oaep(OaepInfo::Joined { name, .. }) => {
             let (name, fingerprint) = (name.clone(), None);
             let standing = TrustLevel::Unauthenticated.standing();
-            let (verified, new, first) = (false, false, false);
-            OutputEvent::Connected { name, fingerprint, verified, standing, new, first, wire: OAEP }
+            let (verified, new, first, invitation, wire) = (false, false, false, None, OAEP);
+            OutputEvent::Connected { name, fingerprint, verified, standing, new, first, invitation, wire }
         }
+        Info::Lobby(LobbyInfo::Knocks { number, fingerprint, text }) => OutputEvent::Knock {
+            number: *number,
+            fingerprint: fingerprint.to_string(),
+            state: KNOCK_WAITS,
+            text: Some(text.to_string()),
+        },
+        Info::Lobby(LobbyInfo::Gone { number, fingerprint, end }) => {
+            let (number, fingerprint, state) = (*number, fingerprint.to_string(), end.word());
+            OutputEvent::Knock { number, fingerprint, state, text: None }
+        }
+        Info::Invitations(InvitationsInfo::Made(made)) => OutputEvent::Invitation(InvitationEvent {
+            number: made.kept.number,
+            url: made.invitation.to_string(),
+            name: made.kept.name.as_ref().map(ToString::to_string),
+            once: made.kept.uses != InvitationUses::Many,
+            expires: moment(made.kept.until.0),
+        }),
         Info::Left { name, fingerprint } => {
             OutputEvent::Left { name: name.clone(), fingerprint: fingerprint.map(|key| key.to_string()) }
         }

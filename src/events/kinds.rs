@@ -1,7 +1,7 @@
 //! Kinds of warnings and errors, as programs read them: those of `docs/EVENTS.md`, and no other.
 
 /// Every kind.
-const KINDS: [&str; 51] = [
+const KINDS: [&str; 52] = [
     "unknown_key",
     "key_changed",
     "wrong_key",
@@ -11,6 +11,7 @@ const KINDS: [&str; 51] = [
     "busy",
     "encoding",
     "impostor",
+    "invitation",
     "shared_address",
     "unreachable",
     "via",

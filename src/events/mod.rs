@@ -64,7 +64,21 @@ pub(crate) enum OutputEvent {
         new: bool,
         /// Whether its key is seen for the first time.
         first: bool,
+        /// Whose invitation has brought us together: `ours` or `theirs`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        invitation: Option<&'static str>,
         wire: &'static str,
+    },
+    /// An invitation was made.
+    Invitation(InvitationEvent),
+    /// A stranger in the lobby waits to be admitted, or does not any more.
+    Knock {
+        number: u32,
+        fingerprint: String,
+        state: &'static str,
+        /// Its line, while it waits.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
     },
     /// A peer closed in order.
     Left {
@@ -221,6 +235,21 @@ pub(crate) enum OutputEvent {
     },
     /// The last event of every run.
     Done(Done),
+}
+
+/// Invitation of ours.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(crate) struct InvitationEvent {
+    /// The number by which it is taken back.
+    pub(crate) number: u32,
+    /// The invitation itself, a secret.
+    pub(crate) url: String,
+    /// The name that its bearer gets.
+    #[serde(rename = "for")]
+    pub(crate) name: Option<String>,
+    /// Whether one key only can use it.
+    pub(crate) once: bool,
+    pub(crate) expires: String,
 }
 
 /// Offer of a peer, which waits for an answer.

@@ -12,10 +12,14 @@ use serde_json::Value;
 use super::is_trouble;
 use crate::chat::display::listening;
 use crate::chat::{
-    AddressedView, AddresseeMark, Arrival, Export, ExportTarget, Info, KeyStatus, LineStart, Message, Notice,
-    Presence, PromptView, ReturnCause, ReturnedLine, TransferChoice, TransferProgress, TrustLevel, Warning,
+    AddressedView, AddresseeMark, Arrival, Export, ExportTarget, Info, InvitationsInfo, KeyStatus, KnockEnd,
+    LineStart, LobbyInfo, MadeInvitation, Message, Notice, Presence, PromptView, ReturnCause, ReturnedLine,
+    TransferChoice, TransferProgress, TrustLevel, Warning,
 };
 use crate::crypto::SafetyNumber;
+use crate::peers::book::{InvitationUses, KeptInvitation};
+use crate::peers::invitation::{Invitation, TokenHash};
+use crate::peers::name::Name;
 use crate::text::safe::SafeText;
 use crate::time::UnixMs;
 use crate::wire::Lifetime;
@@ -41,6 +45,8 @@ pub(crate) fn notice(event: &Value) -> Option<Notice> {
             };
             // An older owner does not tell the first time.
             let status = match (event["new"] == true, event["first"] == false) {
+                _ if event["invitation"] == "ours" => KeyStatus::Invited,
+                _ if event["invitation"] == "theirs" => KeyStatus::AsInvited,
                 (true, true) => KeyStatus::Met,
                 (true, false) => KeyStatus::New,
                 (false, _) => KeyStatus::Known(trust_level),
@@ -56,6 +62,17 @@ pub(crate) fn notice(event: &Value) -> Option<Notice> {
         "connecting" => {
             let via = event["via"].as_str().map(|via| format!(" via {via}")).unwrap_or_default();
             return words(format!("connecting to {}{via}; Ctrl-C cancels", text(event, "address")));
+        }
+        "invitation" => Notice::Info(Info::Invitations(InvitationsInfo::Made(Box::new(invitation(event)?)))),
+        "knock" => {
+            let (number, fingerprint) = (number(event)?, text(event, "fingerprint").parse().ok()?);
+            Notice::Info(Info::Lobby(match KnockEnd::of_word(event["state"].as_str()?) {
+                Some(end) => LobbyInfo::Gone { number, fingerprint, end },
+                None => {
+                    let text = SafeText::line(&text(event, "text"));
+                    LobbyInfo::Knocks { number, fingerprint, text }
+                }
+            }))
         }
         "rollover" => {
             let (name, next) = (text(event, "name"), text(event, "next"));
@@ -77,6 +94,22 @@ pub(crate) fn notice(event: &Value) -> Option<Notice> {
         "warning" => Notice::Warning(Warning::Told { words: text(event, "message") }),
         _ => return None,
     })
+}
+
+/// Invitation of an `invitation` event.
+fn invitation(event: &Value) -> Option<MadeInvitation> {
+    let invitation: Invitation = event["url"].as_str()?.parse().ok()?;
+    let (hash, until) = (TokenHash::of(&invitation.token), moment(&event["expires"]));
+    let uses = if event["once"] == true { InvitationUses::Once } else { InvitationUses::Many };
+    let name = event["for"].as_str().and_then(|name| Name::parse(name).ok());
+    let open_ms = until.since(moment(&event["time"]));
+    let kept = KeptInvitation { number: number(event)?, hash, until, uses, name };
+    Some(MadeInvitation { invitation, kept, open_ms })
+}
+
+/// Number by which an order names what an event is about.
+fn number(event: &Value) -> Option<u32> {
+    event["number"].as_u64()?.try_into().ok()
 }
 
 /// Message of an `own` event.

@@ -37,13 +37,18 @@ fn prompt(line: &str) {
             // Only before a command.
             let is_colon = line.starts_with("：：") && !text.starts_with("：：");
             let sign = line.chars().next().map_or(0, char::len_utf8);
-            let written = if is_doubled || is_colon { &line[sign..] } else { line };
+            let is_invitation = line.strip_prefix("::") == Some(&*text);
+            let written = match (is_doubled || is_colon, is_invitation) {
+                (true, true) => &line[2 * sign..],
+                (true, false) => &line[sign..],
+                (false, _) => line,
+            };
             assert_eq!(text.trim(), written.trim(), "{line:?}");
         }
         Ok(ParsedLine::TextTo { name, text }) => {
             assert!(line.contains(&name) && line.contains(text.trim()), "{line:?}");
         }
-        Ok(ParsedLine::Command(_) | ParsedLine::Nothing) => {}
+        Ok(ParsedLine::Command(_) | ParsedLine::Nothing | ParsedLine::Invitation(_)) => {}
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     let mut words = line.split(' ').map(str::to_owned);

@@ -29,6 +29,7 @@ pub(super) fn config(key: usize, purpose: Purpose, durability: Durability) -> Se
         lifetime: Lifetime::Lasting,
         durability,
         file_transfer: FileTransfer::Unsupported,
+        introduction: None,
         rekeying: REKEYING,
     }
 }
@@ -141,6 +142,8 @@ impl Side {
             Event::Closed(reason) => self.closed = Some(reason),
             Event::Kept { upto: PairNumber { .. } }
             | Event::Established { .. }
+            | Event::Presented
+            | Event::Introduced { .. }
             | Event::Resumed(_)
             | Event::ResumeDeclined
             | Event::HasRead

@@ -6,14 +6,17 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use super::address::{AddressError, Target};
 use super::name::{Name, NameError};
 use super::percent_encoding::{decoded, encoded};
-use crate::crypto::{Fingerprint, FingerprintError};
+use crate::crypto::{Fingerprint, FingerprintError, Seed};
 use crate::text::safe::SafeText;
+use crate::wire::{TOKEN_BYTES, Token};
 
 /// Scheme of the URL, with what separates it from the rest.
 pub const SCHEME: &str = "rsachat://";
@@ -21,8 +24,6 @@ pub const SCHEME: &str = "rsachat://";
 pub const INVITATION_BYTES: usize = 1_024;
 /// Most addresses of an invitation.
 pub const INVITATION_ADDRESSES: usize = 8;
-/// Bytes of a token.
-pub const TOKEN_BYTES: usize = 16;
 /// Key of the parameter that holds the token.
 const TOKEN_KEY: &str = "i";
 
@@ -38,10 +39,6 @@ pub struct Invitation {
     /// The only key that is accepted there.
     pub key: Fingerprint,
 }
-
-/// Secret of an invitation.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Token([u8; TOKEN_BYTES]);
 
 /// SHA-256 of a token, which is all that its maker keeps.
 #[derive(Clone, Copy, Debug)]
@@ -77,45 +74,41 @@ pub enum InvitationError {
     Zone(SafeText),
 }
 
-impl Token {
-    /// A token of these bytes, which are random.
-    #[must_use]
-    pub fn new(bytes: [u8; TOKEN_BYTES]) -> Self {
-        Self(bytes)
+/// A text in which the tokens of invitations are replaced by dots: a line that was typed.
+#[must_use]
+pub fn without_tokens(text: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), text);
+    // Letters of other scripts may have other lengths in lower case.
+    while let Some(at) = rest.to_ascii_lowercase().find(SCHEME) {
+        let (before, found) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let end = found.find(char::is_whitespace).unwrap_or(found.len());
+        let (url, behind) = found.split_at_checked(end).unwrap_or((found, ""));
+        shown.push_str(before);
+        for (number, parameter) in url.split_inclusive(['?', '&', '#']).enumerate() {
+            let value = parameter.strip_prefix("i=").filter(|_| number > 0);
+            match value.map(|value| value.find(['&', '#']).unwrap_or(value.len())) {
+                Some(end) => shown.extend(["i=...", parameter.get(2 + end..).unwrap_or_default()]),
+                None => shown.push_str(parameter),
+            }
+        }
+        rest = behind;
     }
-
-    /// Its bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; TOKEN_BYTES] {
-        &self.0
-    }
-
-    /// What is kept of it.
-    #[must_use]
-    pub fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(self.0).into())
-    }
+    shown + rest
 }
 
-impl fmt::Debug for Token {
-    /// Without the secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").finish_non_exhaustive()
-    }
+/// A new token; nothing else may come of the same seed.
+#[must_use]
+pub fn new_token(seed: &Seed) -> Token {
+    let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
+    seed.rng("token").fill_bytes(bytes.as_mut_slice());
+    Token::new(*bytes)
 }
 
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
-    }
-}
-
-impl FromStr for Token {
-    type Err = InvitationError;
-
-    fn from_str(text: &str) -> Result<Self, InvitationError> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvitationError::Token)?;
-        bytes.try_into().map(Self).map_err(|_| InvitationError::Token)
+impl TokenHash {
+    /// What is kept of a token.
+    #[must_use]
+    pub fn of(token: &Token) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
     }
 }
 
@@ -158,7 +151,8 @@ impl fmt::Display for Invitation {
             write!(f, "{}@", encoded(name.as_str().as_bytes(), is_unescaped))?;
         }
         let addresses: Vec<_> = self.addresses.iter().map(Target::to_string).collect();
-        write!(f, "{}/?{TOKEN_KEY}={}#{}", addresses.join(","), self.token, self.key)
+        let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.token.as_bytes()));
+        write!(f, "{}/?{TOKEN_KEY}={}#{}", addresses.join(","), *token, self.key)
     }
 }
 
@@ -208,10 +202,16 @@ fn token(query: &str) -> Result<Token, InvitationError> {
         }
         keys.push(key);
         if key == TOKEN_KEY {
-            token = Some(value.parse()?);
+            token = Some(read_token(value)?);
         }
     }
     token.ok_or(InvitationError::Token)
+}
+
+fn read_token(text: &str) -> Result<Token, InvitationError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map(Zeroizing::new).map_err(|_| InvitationError::Token)?;
+    let bytes: [u8; TOKEN_BYTES] = bytes.as_slice().try_into().map_err(|_| InvitationError::Token)?;
+    Ok(Token::new(bytes))
 }
 
 /// Unreserved characters of RFC 3986, and those that stand in an address.
@@ -378,11 +378,26 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_was_typed_is_kept_without_the_tokens_in_it() {
+        let url = format!("{SCHEME}민지@h:1,[::1]:2/?r=x&i={TOKEN}&later=1#{KEY}");
+        let bare = url.replace(TOKEN, "...");
+        for (line, kept) in [
+            (url.clone(), bare.clone()),
+            (url.to_uppercase().replace("I=", "i="), bare.to_uppercase().replace("I=", "i=")),
+            (format!(":connect {url} --pin x\n@İ {url}"), format!(":connect {bare} --pin x\n@İ {bare}")),
+            (format!("{SCHEME}h/?i={TOKEN}"), format!("{SCHEME}h/?i=...")),
+            ("a ?i=b https://x/?i=c".to_owned(), "a ?i=b https://x/?i=c".to_owned()),
+        ] {
+            assert_eq!(without_tokens(&line), kept);
+        }
+    }
+
+    #[test]
     fn a_token_shows_nowhere_but_in_its_invitation() {
-        let token: Token = TOKEN.parse().unwrap();
-        assert_eq!(token.to_string(), TOKEN);
-        assert!(!format!("{token:?}").contains(TOKEN));
-        assert_eq!(token.hash().to_string().parse(), Ok(token.hash()));
-        assert!(token.hash() != Token::new([0; 16]).hash());
+        let token = read_token(TOKEN).unwrap();
+        assert_eq!(format!("{token:?}"), "Token { .. }");
+        let hash = TokenHash::of(&token);
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        assert!(hash != TokenHash::of(&Token::new([0; 16])));
     }
 }

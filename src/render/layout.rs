@@ -12,10 +12,10 @@ use unicode_width::UnicodeWidthStr as _;
 use super::colour::{self, ColourDepth};
 use super::cut::{RowLimit, cut, in_one_row};
 use super::wrap::{LongUrls, rows_on_screen, wrap_answer, wrap_behind};
-use super::{Size, safety_card};
+use super::{Size, invitation_card, safety_card};
 use crate::app::os::in_zone;
 use crate::chat::display::{NOTHING, SafetyCard, aligned, earlier_messages, more_rows, table_of_people};
-use crate::chat::{Chat, Info, Message, Notice, SentMessage};
+use crate::chat::{Chat, Info, InvitationsInfo, Message, Notice, SentMessage};
 use crate::config::TimeFormat;
 use crate::limits;
 use crate::text::safe::SafeText;
@@ -189,6 +189,12 @@ impl Layout {
             Notice::Info(Info::Safety { name, number, fingerprint, trust_level }) => {
                 let card = SafetyCard::new(name, number, fingerprint, *trust_level);
                 safety_card::render(&card, size, self.depth)
+            }
+            Notice::Info(Info::Invitations(InvitationsInfo::Made(made))) => {
+                let title: Vec<_> = rewritten(&notice.rows()).into_iter().take(1).collect();
+                let gap = self.column(cells).saturating_sub(1);
+                let title = self.marked_rows(&title, gap, now, cells);
+                invitation_card::render(title, made.invitation.to_string(), size, self.depth)
             }
             _ => {
                 let forms: Vec<_> = notice.rows_by_length().iter().map(|rows| rewritten(rows)).collect();

@@ -6,6 +6,8 @@ pub(crate) mod layout;
 pub(crate) mod progress_row;
 pub(crate) mod prompt_line;
 
+mod invitation_card;
+pub(crate) mod qr_code;
 mod safety_card;
 mod url;
 pub(crate) mod wrap;

@@ -3,12 +3,11 @@
 //! The number is on a screen of any size when the prompt is there again: two people read it to each
 //! other.
 
-use qrcode::render::unicode::Dense1x2;
-use qrcode::{EcLevel, QrCode};
 use unicode_width::UnicodeWidthStr;
 
 use super::Size;
 use super::colour::{self, ColourDepth};
+use super::qr_code::{QrRows, qr_code};
 use super::wrap::{LongUrls, prefix, rows_on_screen, wrap_answer, wrap_behind};
 use crate::chat::display::SafetyCard;
 
@@ -20,14 +19,6 @@ const GAP: &str = "  ";
 const BESIDE_CELLS: usize = 36;
 /// Rows of a screen that has room for blank rows between the groups.
 const ROOMY_ROWS: usize = 20;
-
-/// QR code in half blocks.
-struct QrRows {
-    /// Its rows, with their colours.
-    rows: Vec<String>,
-    /// Cells of each row.
-    cells: usize,
-}
 
 /// The rows of the card. Where not all have room, the key is left out.
 pub(crate) fn render(card: &SafetyCard, size: Size, depth: ColourDepth) -> Vec<String> {
@@ -86,27 +77,6 @@ fn groups(card: &SafetyCard, size: Size, depth: ColourDepth) -> Vec<String> {
         rows.extend(wrapped.iter().map(|row| colour::paint(row, colour::OWN, depth)));
     }
     rows
-}
-
-/// The QR code of a text; `None` if it is wider than `cells`.
-fn qr_code(text: &str, cells: usize, depth: ColourDepth) -> Option<QrRows> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-    // With colour it is black on white whatever the terminal's colours are; without, light on dark,
-    // which is what most terminals are and most cameras read either way.
-    let (dark, light) = match depth {
-        ColourDepth::Monochrome => (Dense1x2::Light, Dense1x2::Dark),
-        ColourDepth::Ansi16 | ColourDepth::Ansi256 => (Dense1x2::Dark, Dense1x2::Light),
-    };
-    let drawn = code.render::<Dense1x2>().dark_color(dark).light_color(light).quiet_zone(true).build();
-    let rows = drawn.lines().map(|row| match depth {
-        ColourDepth::Monochrome => row.to_owned(),
-        ColourDepth::Ansi16 | ColourDepth::Ansi256 => format!("\x1b[{}m{row}\x1b[0m", colour::CODE_SGR),
-    });
-    let rows: Vec<String> = rows.collect();
-    // Half of the quiet zone is enough above and below, and leaves room for the instructions.
-    let rows = rows.get(1..rows.len().saturating_sub(1)).unwrap_or_default().to_vec();
-    let width = drawn.lines().map(UnicodeWidthStr::width).max().unwrap_or_default();
-    (width <= cells).then_some(QrRows { rows, cells: width })
 }
 
 #[cfg(test)]

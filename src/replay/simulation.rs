@@ -389,6 +389,9 @@ impl Host for SimHost<'_> {
             Effect::Seed { conn } => {
                 return Some(Input::Seed { conn, seed: simulation.next_seed(actor, "re-keying") });
             }
+            Effect::TokenSeed => {
+                return Some(Input::TokenSeed(simulation.next_seed(actor, "invitation")));
+            }
             Effect::Commit(batch, _) => {
                 let home = simulation.home(actor);
                 return Some(Input::Committed(simulation.homes.commit(actor, &home, batch)));

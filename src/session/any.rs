@@ -90,6 +90,23 @@ impl AnySession {
         }
     }
 
+    /// On the raw wire there is no lobby.
+    pub(crate) fn asks_for_lobby(&self) -> bool {
+        matches!(self, Self::Native(session) if session.asks_for_lobby())
+    }
+
+    pub(crate) fn accept_into_lobby(&mut self, now: MonoMs) {
+        if let Self::Native(session) = self {
+            session.accept_into_lobby(now);
+        }
+    }
+
+    pub(crate) fn admit(&mut self, now: MonoMs) {
+        if let Self::Native(session) = self {
+            session.admit(now);
+        }
+    }
+
     /// On the raw wire no randomness is asked for.
     pub(crate) fn handle_seed(&mut self, now: MonoMs, seed: &Seed) {
         if let Self::Native(session) = self {

@@ -7,6 +7,8 @@
 //!   nothing that the peer sends is opened. The initiator pauses before it seals anything to the
 //!   responder's key; the responder when record 5 has proved the initiator's: until then it answers
 //!   every key alike, so that nobody learns who is in its book.
+//! - **The lobby is silent**: between [`Session::accept_into_lobby`] and [`Session::admit`] a
+//!   caller presents itself, once, and nothing else passes.
 //! - **A pipe is two halves**: once established, a session of that purpose takes no more bytes; its
 //!   owner turns it into a [`Pipe`].
 //! - **A cut is not a close**: only a `Bye` record ends a session in an orderly way; the end of the
@@ -16,9 +18,11 @@
 
 mod any;
 mod handshake;
+mod judgement;
 mod keepalive;
 mod numbers;
 mod oaep;
+mod owed;
 pub mod pipe;
 mod rekeying;
 #[cfg(test)]
@@ -175,6 +179,10 @@ impl Session {
                 self.end(CloseReason::NoData);
             }
             _ if self.stage == Stage::Opening => self.end(CloseReason::HandshakeTimeout),
+            State::Transport(transport) if transport.is_in_lobby() => {
+                self.outputs.extend(transport.bye(ByeReason::Refused));
+                self.end(CloseReason::LobbyTimeout);
+            }
             _ => self.end(CloseReason::JudgementTimeout),
         }
     }
@@ -195,23 +203,6 @@ impl Session {
             }
             _ => Some(self.handshake_deadline),
         }
-    }
-
-    /// Accepts the peer's key: the handshake goes on.
-    pub fn accept_key(&mut self, now: MonoMs) {
-        match &mut self.state {
-            State::Handshake(handshake) if handshake.awaits_judgement() => {
-                self.step(HandshakeInput::KeyAccepted);
-            }
-            State::Transport(transport) => self.outputs.extend(transport.accept_key(now)),
-            State::Handshake(_) | State::Closed => {}
-        }
-        self.advance(now);
-    }
-
-    /// Rejects the peer's key: sends the handshake's only alert and ends the session.
-    pub fn reject_key(&mut self) {
-        self.end(CloseReason::LocalReject);
     }
 
     /// Whether to read. While a job or a judgement is pending, bytes cannot be used.
@@ -474,7 +465,12 @@ impl Session {
         };
         if stage != self.stage {
             self.stage = stage;
-            self.handshake_deadline = now + limits::JUDGEMENT_TIMEOUT_MS;
+            self.handshake_deadline = now
+                + match stage {
+                    Stage::Lobby(Role::Initiator) => limits::LOBBY_PATIENCE_MS,
+                    Stage::Lobby(Role::Responder) => limits::LOBBY_TIMEOUT_MS,
+                    _ => limits::JUDGEMENT_TIMEOUT_MS,
+                };
         }
     }
 

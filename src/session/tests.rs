@@ -4,6 +4,7 @@ mod bounds;
 mod confirm;
 mod durability;
 mod judgement;
+mod lobby;
 mod rekeying;
 
 use std::sync::LazyLock;
@@ -30,6 +31,14 @@ pub(super) struct Side {
     sent: Vec<u8>,
     /// Seeds that were asked for.
     seeds: u8,
+    lobby: LobbyUse,
+}
+
+/// Whether callers that ask for it get into a lobby.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LobbyUse {
+    Asked,
+    None,
 }
 
 impl Side {
@@ -51,6 +60,7 @@ impl Side {
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            introduction: None,
             rekeying: RekeyThresholds::default(),
         }
     }
@@ -64,6 +74,7 @@ impl Side {
             events: Vec::new(),
             sent: Vec::new(),
             seeds: 0,
+            lobby: LobbyUse::Asked,
         };
         side.drain();
         side
@@ -82,7 +93,10 @@ impl Side {
                     self.session.handle_seed(MonoMs(0), &Seed::new([self.seeds; 32]));
                 }
                 Output::Event(event) => {
-                    if matches!(event, Event::PeerKey(_)) {
+                    let is_key = matches!(event, Event::PeerKey(_));
+                    if is_key && self.lobby == LobbyUse::Asked && self.session.asks_for_lobby() {
+                        self.session.accept_into_lobby(MonoMs(0));
+                    } else if is_key {
                         self.session.accept_key(MonoMs(0));
                     }
                     self.events.push(event);

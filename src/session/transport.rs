@@ -1,100 +1,21 @@
 //! Transport phase of a session: sealed records, and the rules of their order
 //! (`docs/PROTOCOL.md`, section 5). It is established once both sides' `Confirm` has been seen.
 
+mod lobby;
+
 use super::keepalive::IdleRecordCount;
 use super::numbers::{InboundNumbers, Novelty, OutboundNumbers};
+use super::owed::{OwedAnswers, Probe};
 use super::rekeying::Rekeying;
 use super::types::{CloseReason, Event, Output, Role, SendError, SessionConfig, Stage};
 use crate::crypto::{Fingerprint, OpenKey, PublicKey, SealKey, Seed, Split, TranscriptHash};
 use crate::limits::{self, TAG_BYTES};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
-    ByeReason, Confirm, Count, Durability, FileTransfer, Frame, LENGTH_BYTES, Lifetime, Padding, PairNumber,
-    Purpose, REKEYING, Record, Resume, TransferRecord, WireError, begin_frame, end_frame,
+    ByeReason, Confirm, Count, Durability, FileTransfer, Frame, Introduction, LENGTH_BYTES, LOBBY, Lifetime,
+    Padding, PairNumber, Purpose, REKEYING, Record, Resume, TransferRecord, WireError, begin_frame,
+    end_frame,
 };
-
-/// Answers that are owed to the peer beside those for its messages: state, one of each kind, so
-/// that a peer that asks and never reads costs nothing more. They are sealed when the kernel has
-/// taken everything that was sent.
-#[derive(Debug, Default)]
-struct OwedAnswers {
-    /// Number of the last `Ping` that is not answered.
-    pong: Option<u64>,
-    /// Number of a `Ping` of our own that is due.
-    ping: Option<u64>,
-    /// Number of the last `Ping` of our own, while it is not answered.
-    unanswered: Option<u64>,
-    resume_probe: Probe,
-    read_probe: Probe,
-    /// Fingerprint of the key that takes the place of ours.
-    next_key: Option<Fingerprint>,
-}
-
-/// `Ping` behind which something is known by its answer: of a `Resume` of ours, that the peer has
-/// none ready; of everything else, that the peer has read it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Probe {
-    #[default]
-    None,
-    /// The next `Ping` of ours.
-    Due,
-    Sent,
-}
-
-impl Probe {
-    /// A `Ping` of ours is sealed.
-    fn ping_sent(&mut self) {
-        if *self == Self::Due {
-            *self = Self::Sent;
-        }
-    }
-
-    /// Whether its `Ping` was answered, now that the last one was.
-    fn take_answered(&mut self) -> bool {
-        let is_answered = *self == Self::Sent;
-        if is_answered {
-            *self = Self::None;
-        }
-        is_answered
-    }
-}
-
-/// Bit in the number of a `Ping` that is a probe, so that no other has this number.
-const PROBE: u64 = 1 << 63;
-
-impl OwedAnswers {
-    fn pong(&mut self) -> Option<Record> {
-        self.pong.take().map(Record::Pong)
-    }
-
-    fn next_key(&mut self) -> Option<Record> {
-        self.next_key.take().map(|fingerprint| Record::NextKey(*fingerprint.as_bytes()))
-    }
-
-    fn next_ping(&mut self) -> Option<Record> {
-        self.unanswered = Some(self.ping.take()?);
-        self.resume_probe.ping_sent();
-        self.read_probe.ping_sent();
-        self.unanswered.map(Record::Ping)
-    }
-
-    /// Whether a `Pong` answers the last `Ping` of our own, for the first time.
-    fn takes_pong(&mut self, number: u64) -> bool {
-        self.unanswered.take_if(|asked| *asked == number).is_some()
-    }
-
-    /// Asks whether the peer has a `Resume` ready.
-    fn probe_resume(&mut self, now: MonoMs) {
-        self.ping.get_or_insert(now.0 | PROBE);
-        self.resume_probe = Probe::Due;
-    }
-
-    /// Asks when the peer has read what was sent before.
-    fn probe_reading(&mut self, now: MonoMs) {
-        self.ping.get_or_insert(now.0 | PROBE);
-        self.read_probe = Probe::Due;
-    }
-}
 
 /// Whether our `Resume` is to be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,6 +33,8 @@ enum Phase {
     Record5 { key: PublicKey, confirm: Record },
     /// The owner's judgement of the key that record 5 has proved; our own `Confirm` is record 6.
     Judgement { peer: Confirm, confirm: Record },
+    /// The responder's consent: both sides have confirmed, and this is the peer's `Confirm`.
+    Lobby { peer: Confirm },
     /// Nothing: both sides have confirmed.
     Established,
 }
@@ -135,6 +58,8 @@ pub(super) struct Transport {
     /// The same about files.
     file_transfer: FileTransfer,
     phase: Phase,
+    /// What we present in a lobby, or what a caller has presented in ours.
+    introduction: Option<Introduction>,
     outbound: OutboundNumbers,
     inbound: InboundNumbers,
     owed: OwedAnswers,
@@ -145,7 +70,8 @@ pub(super) struct Transport {
 impl Transport {
     /// The initiator's, and its record 5.
     pub(super) fn initiator(split: Split, config: &SessionConfig) -> (Self, Option<Output>) {
-        let confirm = confirm(&split, config);
+        let lobby = if config.introduction.is_some() { LOBBY } else { 0 };
+        let confirm = confirm(&split, config, lobby);
         let mut transport = Self::new(Role::Initiator, split, config, Phase::Record6);
         let record_5 = transport.seal(&confirm);
         (transport, record_5)
@@ -154,7 +80,7 @@ impl Transport {
     /// Transport of the responder: its own `Confirm` is not sent before record 5 has opened, which
     /// proves that the initiator holds this key.
     pub(super) fn responder(split: Split, config: &SessionConfig, key: PublicKey) -> Self {
-        let confirm = confirm(&split, config);
+        let confirm = confirm(&split, config, 0);
         Self::new(Role::Responder, split, config, Phase::Record5 { key, confirm })
     }
 
@@ -174,6 +100,7 @@ impl Transport {
             durability: config.durability,
             file_transfer: config.file_transfer,
             phase,
+            introduction: config.introduction.clone().filter(|_| role == Role::Initiator),
             outbound: OutboundNumbers::default(),
             inbound: InboundNumbers::default(),
             owed: OwedAnswers::default(),
@@ -197,6 +124,10 @@ impl Transport {
         }
     }
 
+    pub(super) fn is_in_lobby(&self) -> bool {
+        matches!(self.phase, Phase::Lobby { .. })
+    }
+
     pub(super) fn awaits_judgement(&self) -> bool {
         matches!(self.phase, Phase::Judgement { .. })
     }
@@ -210,6 +141,7 @@ impl Transport {
         match self.phase {
             Phase::Record5 { .. } => Stage::InitiatorJudges,
             Phase::Record6 | Phase::Judgement { .. } => Stage::ResponderJudges,
+            Phase::Lobby { .. } => Stage::Lobby(self.role),
             Phase::Established => Stage::Established,
         }
     }
@@ -391,7 +323,7 @@ impl Transport {
     /// What is owed for the peer's messages, the next key, and `Bye`, if the peer has shown that it
     /// can open them.
     pub(super) fn bye(&mut self, reason: ByeReason) -> Vec<Output> {
-        if !self.is_established() {
+        if !self.is_established() && !self.is_in_lobby() {
             return Vec::new();
         }
         let mut records: Vec<_> = std::iter::from_fn(|| self.inbound.next_answer()).collect();
@@ -404,6 +336,9 @@ impl Transport {
     pub(super) fn handle_frame(&mut self, now: MonoMs, frame: Frame) -> Result<Vec<Output>, CloseReason> {
         self.now = now;
         let record = self.open(frame)?;
+        if self.is_in_lobby() {
+            return self.handle_in_lobby(record);
+        }
         if !self.is_established() {
             return self.handle_confirm(record);
         }
@@ -479,6 +414,9 @@ impl Transport {
             }
             Record::Bye(reason) => return Err(CloseReason::Bye(reason.in_conversation())),
             Record::Confirm(_)
+            | Record::Invite(_)
+            | Record::Knock(_)
+            | Record::Admitted
             | Record::Data(_)
             | Record::End { .. }
             | Record::Stored { .. }
@@ -503,12 +441,22 @@ impl Transport {
             Record::Confirm(peer) if self.transcript.ct_eq(&peer.transcript) => peer,
             _ => return Err(CloseReason::Handshake),
         };
-        let (phase, event) = match std::mem::replace(&mut self.phase, Phase::Established) {
-            Phase::Record5 { key, confirm } => (Phase::Judgement { peer, confirm }, Event::PeerKey(key)),
-            _ => (Phase::Established, self.establish(peer)),
-        };
-        self.phase = phase;
-        Ok(vec![Output::Event(event)])
+        match std::mem::replace(&mut self.phase, Phase::Established) {
+            Phase::Record5 { key, confirm } => {
+                self.phase = Phase::Judgement { peer, confirm };
+                Ok(vec![Output::Event(Event::PeerKey(key))])
+            }
+            _ if peer.options & LOBBY != 0 && self.introduction.is_some() => {
+                self.phase = Phase::Lobby { peer };
+                let record = match self.introduction.clone() {
+                    Some(Introduction::Invitation(token)) => self.seal(&Record::Invite(token)),
+                    Some(Introduction::Knock(text)) => self.seal(&Record::Knock(text.into_bytes())),
+                    None => None,
+                };
+                Ok(record.into_iter().chain([Output::Event(Event::Presented)]).collect())
+            }
+            _ => Ok(vec![Output::Event(self.establish(peer))]),
+        }
     }
 
     /// Settles what both sides can do.
@@ -568,13 +516,14 @@ impl Transport {
 }
 
 /// Our own `Confirm`.
-fn confirm(split: &Split, config: &SessionConfig) -> Record {
+fn confirm(split: &Split, config: &SessionConfig, lobby: u32) -> Record {
     Record::Confirm(Confirm {
         transcript: *split.transcript.as_bytes(),
         options: config.lifetime.options()
             | config.durability.options()
             | config.file_transfer.options()
-            | REKEYING,
+            | REKEYING
+            | lobby,
         name: config.name.as_bytes().to_vec(),
     })
 }

@@ -5,8 +5,8 @@ use crate::crypto::{Fingerprint, HandshakeError, PublicKey, PublicKeyError, RsaJ
 use crate::limits;
 use crate::time::UnixMs;
 use crate::wire::{
-    ByeReason, Count, Durability, FileTransfer, Lifetime, PairNumber, Purpose, Resume, TransferRecord,
-    WireError,
+    ByeReason, Count, Durability, FileTransfer, Introduction, Lifetime, PairNumber, Purpose, Resume,
+    TransferRecord, WireError,
 };
 
 /// Configuration of one side, the same for all its sessions of one purpose.
@@ -25,6 +25,9 @@ pub struct SessionConfig {
     pub durability: Durability,
     /// Whether files can be sent and received: only where the peer can too, and never on a pipe.
     pub file_transfer: FileTransfer,
+    /// What is presented in the lobby of a listener that does not know our key, where we open the
+    /// connection; nothing else of ours is sent there.
+    pub introduction: Option<Introduction>,
     /// When the initiator re-keys.
     pub rekeying: RekeyThresholds,
 }
@@ -62,6 +65,8 @@ pub(super) enum Stage {
     InitiatorJudges,
     /// From there to record 6: the responder's user may be.
     ResponderJudges,
+    /// Both sides have confirmed, and the responder's user may be asked about a caller.
+    Lobby(Role),
     /// Both sides have confirmed.
     Established,
 }
@@ -92,6 +97,15 @@ pub enum Event {
         name: Vec<u8>,
         /// The peer's option bits.
         options: u32,
+    },
+    /// We are in the lobby of the listener, and have presented ourselves.
+    Presented,
+    /// A caller in our lobby presents itself: admit it, or close the session.
+    Introduced {
+        /// What it presents.
+        introduction: Introduction,
+        /// The display name that it claims, unchecked.
+        name: Vec<u8>,
     },
     /// A message. Once it has been shown, `ack` is owed.
     Message {
@@ -163,6 +177,10 @@ pub enum CloseReason {
     HandshakeTimeout,
     /// The peer did not go on with the handshake in the time that its user has to judge our key.
     JudgementTimeout,
+    /// A caller in the lobby was not admitted in its time.
+    LobbyTimeout,
+    /// The listener takes the invitation no more, or admits nobody who knocks.
+    NotAdmitted(Introduction),
     /// The peer sent nothing in the time that a handshake has.
     NoData,
     /// The peer was silent for too long.

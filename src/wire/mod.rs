@@ -8,6 +8,7 @@
 pub mod data_frame;
 mod durable;
 mod frame;
+mod lobby;
 mod oaep;
 mod preface;
 mod record;
@@ -16,6 +17,7 @@ mod types;
 
 pub use durable::{Chain, Count, Epoch, PairNumber, Resume};
 pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
+pub use lobby::{Introduction, LOBBY, TOKEN_BYTES, Token};
 pub use oaep::{OaepStream, StreamStart, split_text};
 pub use preface::{PREFACE_BYTES, Preface, PrefaceProgress, SUITE, VERSION};
 pub use record::{ByeReason, Confirm, Padding, Record};

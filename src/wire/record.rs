@@ -1,7 +1,7 @@
 //! Records, the units inside the encryption (`docs/PROTOCOL.md`, section 5). A plaintext is type
 //! (1 byte), body length (2, big-endian), body, and padding of zeros.
 
-use super::{Resume, TransferRecord, WireError};
+use super::{Resume, TOKEN_BYTES, Token, TransferRecord, WireError};
 use crate::limits::TAG_BYTES;
 
 /// Type and body length before every body, in bytes.
@@ -63,6 +63,13 @@ pub enum Record {
     Pong(u64),
     /// The authenticated end of a session.
     Bye(ByeReason),
+    /// Lobby: the token of an invitation.
+    Invite(Token),
+    /// Lobby: a line for the person at the listener, UTF-8 as the caller says; checked where it is
+    /// shown.
+    Knock(Vec<u8>),
+    /// The responder ends the lobby: the session is as any other from here on.
+    Admitted,
     /// A record of file transfer.
     Transfer(TransferRecord),
     /// Re-keying: the initiator's fresh X-Wing public key.
@@ -156,7 +163,9 @@ impl Record {
             Self::Transfer(record) => record.write(out),
             Self::Bye(reason) => out.push(reason.number()),
             Self::NextKey(fingerprint) => out.extend_from_slice(fingerprint),
-            Self::Ignorable => {}
+            Self::Invite(token) => out.extend_from_slice(token.as_bytes()),
+            Self::Knock(text) => out.extend_from_slice(text),
+            Self::Admitted | Self::Ignorable => {}
         }
         let body = out.len() - start - HEADER_BYTES;
         let length = u16::try_from(body).map_err(|_| WireError::TooLong)?.to_be_bytes();
@@ -202,6 +211,11 @@ impl Record {
             },
             11 => Ok(Self::Kept { upto: read_number(body)? }),
             12 => Ok(Self::Skip { seq: read_number(body)? }),
+            13 => read_token(body),
+            14 if body.is_empty() || body.len() > crate::limits::KNOCK_BYTES => Err(WireError::Malformed),
+            14 => Ok(Self::Knock(body.to_vec())),
+            15 if body.is_empty() => Ok(Self::Admitted),
+            15 => Err(WireError::Malformed),
             32 => Ok(Self::Rekey(body.to_vec())),
             33 => Ok(Self::Rekeyed(body.to_vec())),
             NEXT_KEY => body.try_into().map(Self::NextKey).map_err(|_| WireError::Malformed),
@@ -224,6 +238,9 @@ impl Record {
             Self::Bye(_) => 10,
             Self::Kept { .. } => 11,
             Self::Skip { .. } => 12,
+            Self::Invite(_) => 13,
+            Self::Knock(_) => 14,
+            Self::Admitted => 15,
             Self::Transfer(record) => record.type_number(),
             Self::Rekey(_) => 32,
             Self::Rekeyed(_) => 33,
@@ -296,6 +313,11 @@ fn read_number(body: &[u8]) -> Result<u64, WireError> {
     body.try_into().map(u64::from_be_bytes).map_err(|_| WireError::Malformed)
 }
 
+fn read_token(body: &[u8]) -> Result<Record, WireError> {
+    let token: [u8; TOKEN_BYTES] = body.try_into().map_err(|_| WireError::Malformed)?;
+    Ok(Record::Invite(Token::new(token)))
+}
+
 fn read_confirm(body: &[u8]) -> Result<Confirm, WireError> {
     let (transcript, rest) = body.split_first_chunk::<32>().ok_or(WireError::Malformed)?;
     let (options, name) = rest.split_first_chunk::<4>().ok_or(WireError::Malformed)?;
@@ -323,6 +345,7 @@ fn read_text(body: &[u8]) -> Result<Record, WireError> {
 mod tests {
     use super::super::{Chain, Epoch};
     use super::*;
+    use crate::limits::KNOCK_BYTES;
     use proptest::prelude::*;
 
     fn any_resume() -> impl Strategy<Value = Resume> {
@@ -360,6 +383,9 @@ mod tests {
             any::<u64>().prop_map(Record::Ping),
             any::<u64>().prop_map(Record::Pong),
             any::<u8>().prop_map(|number| Record::Bye(ByeReason::from_number(number))),
+            any::<[u8; 16]>().prop_map(|token| Record::Invite(Token::new(token))),
+            proptest::collection::vec(any::<u8>(), 1..KNOCK_BYTES).prop_map(Record::Knock),
+            Just(Record::Admitted),
         ]
     }
 
@@ -394,7 +420,7 @@ mod tests {
     #[test]
     fn padding_that_is_not_zero_and_unknown_types_end_it() {
         assert_eq!(Record::read(&[10, 0, 1, 0, 0, 1]), Err(WireError::Malformed));
-        assert_eq!(Record::read(&[13, 0, 0]), Err(WireError::UnknownType));
+        assert_eq!(Record::read(&[34, 0, 0]), Err(WireError::UnknownType));
         assert_eq!(Record::read(&[192, 0, 0]), Err(WireError::UnknownType));
         assert_eq!(Record::read(&[129, 0, 1, 9]), Err(WireError::Malformed));
         assert_eq!(Record::read(&[150, 0, 1, 9]), Ok(Record::Ignorable));
@@ -423,6 +449,19 @@ mod tests {
         let longest = crate::limits::MESSAGE_BYTES;
         let malformed = Err(WireError::Malformed);
         assert_eq!([0, longest, longest + 1, longest + 2].map(read), [Ok(()), Ok(()), malformed, malformed]);
+    }
+
+    #[test]
+    fn what_is_presented_in_a_lobby_has_its_length() {
+        let read = |number: u8, bytes: usize| {
+            let length = u16::try_from(bytes).unwrap().to_be_bytes();
+            Record::read(&[&[number, length[0], length[1]][..], &vec![b'a'; bytes]].concat()).map(|_| ())
+        };
+        let malformed = Err(WireError::Malformed);
+        assert_eq!([0, 15, 16, 17].map(|bytes| read(13, bytes)), [malformed, malformed, Ok(()), malformed]);
+        let knocks = [0, 1, KNOCK_BYTES, KNOCK_BYTES + 1].map(|bytes| read(14, bytes));
+        assert_eq!(knocks, [malformed, Ok(()), Ok(()), malformed]);
+        assert_eq!([0, 1].map(|bytes| read(15, bytes)), [Ok(()), malformed]);
     }
 
     #[test]

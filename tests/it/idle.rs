@@ -68,6 +68,7 @@ impl Pair {
             lifetime,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            introduction: None,
             rekeying,
         };
         let caller = Session::new(role, config, Seed::new([2; 32]), MonoMs(0));

@@ -15,7 +15,7 @@ use rsachat::script::{Directive, LineKind, Parser, Script, SourceFile, canonical
 
 use crate::support::{RSACHAT, read, root, with_snapshots};
 
-const CONVERSATIONS: usize = 61;
+const CONVERSATIONS: usize = 63;
 
 /// The names of the files of a folder that end so, in order.
 fn names(folder: &Path, ending: &str) -> Vec<String> {
@@ -156,6 +156,30 @@ const SEEN: &[(&str, &str)] = &[
     ("Joined", r"\* bob joined, new key .*, unverified; compare with "),
     ("Joined", r"\* bob joined, known key, unverified$"),
     ("Joined", r"\* bob joined, verified$"),
+    ("Joined", r"\* bob joined by your invitation, new key .*, unverified; compare with "),
+    ("Joined", r"\* alice joined, key as in the invitation, unverified; compare with :verify alice$"),
+    ("InvitationMade", r"\* invitation 1 for bob, once, open for 24 h \(:invite drop 1 takes it back\):$"),
+    ("InvitationMade", r"\* rsachat://alice@127\.0\.0\.1:\S+/\?i=[\w-]{22}#SHA256:\S{43}$"),
+    ("InvitationDropped", r"\* invitation 2 is taken back; who has come by it stays in your book$"),
+    ("InvitationNone", r"\* no invitation is open; :invite makes one$"),
+    ("InvitationNoAddress", r"! not invited: nobody could call; "),
+    ("InvitationNoSuchInvitation", r"! there is no invitation 9; "),
+    ("InvitationNotTaken", r"! carol came with an invitation that somebody else has used before: SHA256:"),
+    (
+        "InvitationNotTaken",
+        r"! carol came with an invitation that is not kept here, or not any more: SHA256:",
+    ),
+    ("InvitationNotTaken", r"! carol came with an invitation that has expired: SHA256:"),
+    ("InvitationNobodyKnocks", r"! no stranger 2 waits; it may have left$"),
+    ("LobbyKnocks", r#"\* a stranger knocks: SHA256:\S{43}, "나야, bob" \(:admit 1, :refuse 1\)$"#),
+    ("LobbyKnocked", r"\* knocked at \S+; somebody there has 60 s to answer, Ctrl-C gives up$"),
+    ("LobbyGone", r"\* stranger 1 is admitted$"),
+    ("LobbyGone", r"\* stranger 2 is refused$"),
+    ("LobbyGone", r"\* stranger 3 is gone: nobody has answered in 60 s$"),
+    ("LobbyGone", r"\* stranger 4 has left without waiting$"),
+    ("HandshakeFailed", r"! \S+ does not take this invitation: "),
+    ("HandshakeFailed", r"! \S+ does not admit you$"),
+    ("Held", r"! this is an invitation of alice at \S+: Enter connects, "),
     ("Left", r"\* bob left$"),
     ("Replaced", r"\* bob reconnected; "),
     ("Closed", r"\* conversation with bob closed$"),
@@ -340,6 +364,12 @@ const UNSEEN: &[(&str, &str)] = &[
     ("NewSender", "only `send` makes a short-lived connection"),
     ("TooManySenders", "only `send` makes a short-lived connection"),
     ("NotAsked", "who types in a script can be asked"),
+    ("InvitationNotAsked", "who types in a script can be asked"),
+    ("InvitationTooMany", "it takes 64 invitations"),
+    ("InvitationNotMade", "the home of an actor can be written"),
+    ("InvitationNotDropped", "the home of an actor can be written"),
+    ("InvitationNotAdmitted", "the home of an actor can be written"),
+    ("InvitationLobbyFull", "it takes nine callers"),
     ("MetBefore", "the books of actors are of today"),
     ("NotSaved", "the home of an actor can be written"),
     ("BlocksLost", "the home of an actor can be written"),
@@ -378,7 +408,8 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
         assert!(row.is_match(&all), "nobody sees {pattern}");
     }
 
-    let source = read("src/chat/notice.rs") + &read("src/chat/trust_policy.rs");
+    let sources = ["notice", "trust_policy", "lobby"].map(|name| read(&format!("src/chat/{name}.rs")));
+    let source = sources.concat();
     let variant = Regex::new(r"(?m)^    ([A-Z]\w*)(?: \{|,$)").unwrap();
     let of = |name: &str| -> BTreeSet<String> {
         let (_, body) = source.split_once(&format!("pub enum {name} {{")).unwrap();
@@ -389,7 +420,10 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
     let refused = of("KeyRefusal").into_iter().map(|name| format!("Refused{name}"));
     let kept = of("DeliveryInfo").into_iter().chain(of("DeliveryWarning"));
     let files = of("FileInfo").into_iter().chain(of("FileWarning")).map(|name| format!("File{name}"));
-    let nested = raw.chain(refused).chain(kept).chain(files);
+    let lobby = of("LobbyInfo").into_iter().map(|name| format!("Lobby{name}"));
+    let invitations = of("InvitationsInfo").into_iter().chain(of("InvitationWarning"));
+    let invitations = invitations.map(|name| format!("Invitation{name}"));
+    let nested = raw.chain(refused).chain(kept).chain(files).chain(lobby).chain(invitations);
     let all_there_are: BTreeSet<String> = of("Info").into_iter().chain(of("Warning")).chain(nested).collect();
     let accounted: BTreeSet<String> = SEEN.iter().chain(UNSEEN).map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(accounted, all_there_are, "each notice is in SEEN or in UNSEEN");

@@ -196,7 +196,8 @@ fn a_listener_that_stays_busy_is_called_six_times_within_a_minute_and_then_given
     let mut now = Now { mono: MonoMs(0), unix: UnixMs(0) };
     let callee = "host:8000".parse().unwrap();
     let (family, pin, accept, protocol) = (Family::Any, None, AcceptPolicy::Anyone, Protocol::Native);
-    let command = Command::Connect(CallOptions { callee, via: None, family, pin, accept, protocol });
+    let command =
+        Command::Connect(CallOptions { callee, via: None, family, pin, accept, protocol, knock: None });
     chat.handle(now, Input::Command(command));
     chat.handle(now, Input::Text("waits"));
     let (mut calls, mut outcome, mut returned) = (0, None, false);

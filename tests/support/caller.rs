@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use rsachat::crypto::{Identity, Seed};
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, UnixMs};
-use rsachat::wire::{ByeReason, Durability, FileTransfer, Lifetime, Purpose};
+use rsachat::wire::{ByeReason, Durability, FileTransfer, Introduction, Lifetime, Purpose};
 
 use super::{call, read};
 
@@ -60,8 +60,17 @@ impl Caller {
         Self::configured(at, key, name, |own| own.durability = Durability::Pair)
     }
 
+    /// One that has something to present where its key is not known.
+    pub fn introduced(at: &str, identity: Identity, name: &str, introduction: Introduction) -> Self {
+        Self::of(at, identity, name, |own| own.introduction = Some(introduction))
+    }
+
     fn configured(at: &str, key: &str, name: &str, configure: impl FnOnce(&mut SessionConfig)) -> Self {
         let identity = Identity::from_pem(&read(&format!("tests/keys/{key}")), None).unwrap();
+        Self::of(at, identity, name, configure)
+    }
+
+    fn of(at: &str, identity: Identity, name: &str, configure: impl FnOnce(&mut SessionConfig)) -> Self {
         let mut own = SessionConfig {
             key: identity.public().clone(),
             name: name.to_owned(),
@@ -69,6 +78,7 @@ impl Caller {
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            introduction: None,
             rekeying: RekeyThresholds::default(),
         };
         configure(&mut own);

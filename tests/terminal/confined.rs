@@ -28,9 +28,13 @@ fn what_a_person_names_outside_the_home_is_completed_saved_logged_and_kept() {
     alice.sees("logging to");
     alice.press("네\r");
     bob.hears("alice", 1);
-    // The password of a proxy is remembered nowhere.
+    // The password of a proxy is remembered nowhere, nor is the token of an invitation.
     alice.press(":connect 127.0.0.1:9 --via socks5h://ann:secret@127.0.0.1:9\r");
     alice.sees("the proxy 127.0.0.1:9");
+    let invitation =
+        format!("rsachat://127.0.0.1:9/?i={}#SHA256:{}", "secretsecretsecretsecg", "A".repeat(43));
+    alice.press(&format!(":connect {invitation}\r"));
+    alice.sees("cannot reach 127.0.0.1:9");
     alice.press(":log off\r");
     alice.sees("stopped logging");
     eventually("both are written", PATIENCE, || {

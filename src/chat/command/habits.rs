@@ -8,7 +8,7 @@ use super::table::{COMMANDS, CommandSpec};
 const BEGINNING: usize = 2;
 
 /// Commands that are understood whole only: a slip would change whom one trusts, or one's own key.
-const WHOLE_ONLY: [&str; 6] = ["block", "decline", "forget", "keygen", "name", "trust"];
+const WHOLE_ONLY: [&str; 8] = ["admit", "block", "decline", "forget", "keygen", "name", "refuse", "trust"];
 
 /// Meaning of a word that is another program's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

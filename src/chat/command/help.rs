@@ -22,9 +22,9 @@ pub const TOPICS: [&str; 3] = ["more", "keys", "prompt"];
 const LIST_CELLS: usize = 20;
 
 /// Commands of the first page.
-const FIRST: [&str; 17] = [
-    "listen", "connect", "to", "all", "edit", "outbox", "last", "search", "peers", "status", "verify",
-    "trust", "name", "block", "close", "help", "quit",
+const FIRST: [&str; 18] = [
+    "listen", "connect", "invite", "to", "all", "edit", "outbox", "last", "search", "peers", "status",
+    "verify", "trust", "name", "block", "close", "help", "quit",
 ];
 
 /// Rows below the commands of the first page.
@@ -54,11 +54,12 @@ pub const ADDRESSEE_HELP: &str = "A line goes to the peer that the prompt showed
 pub const HELD_HELP: &str = "The prompt asks for Enter once more before it sends (Ctrl-C keeps the line):";
 
 /// Lines that are asked about.
-pub const HELD_LINES: [&str; 5] = [
+pub const HELD_LINES: [&str; 6] = [
     "a line that was begun for one peer and would go to another",
     "a line that begins with the name of another peer and a colon (bob: …): once for each name",
     "a line that begins like a command of other programs (/msg …): once for each command",
     "a line that begins with a command of vi (:w, :x): once for each command",
+    "an invitation (rsachat://…): Enter connects, and :: before it sends it as text",
     "a pasted block of more than 5 lines: send, edit or drop",
 ];
 
@@ -144,6 +145,9 @@ mod tests {
             HoldReason::EditorCommand { .. } => {
                 "a line that begins with a command of vi (:w, :x): once for each command"
             }
+            HoldReason::Invitation { .. } => {
+                "an invitation (rsachat://…): Enter connects, and :: before it sends it as text"
+            }
         }
     }
 
@@ -155,6 +159,7 @@ mod tests {
             HoldReason::NamesAnother { name: bob() },
             HoldReason::SlashCommand { word: "msg".to_owned() },
             HoldReason::EditorCommand { word: "x".to_owned() },
+            HoldReason::Invitation { of: bob() },
         ];
         let source = include_str!("../addressee.rs");
         let (_, variants) = source.split_once("pub enum HoldReason {\n").unwrap();

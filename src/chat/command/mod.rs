@@ -8,15 +8,17 @@ mod table;
 pub use habits::habits_markdown;
 pub use help::{ADDRESSEE_HELP, EDITOR_KEYS, HELD_HELP, HELD_LINES, HelpTopic, TOPICS, help};
 pub(crate) use parse::listen_command;
-pub use parse::{command_of, parse_line, protocol_of};
+pub use parse::{command_of, invitation_time, knock_of, parse_line, protocol_of};
 pub use table::{COMMANDS, CommandSpec, Completion, TransferStage, TransferUse, markdown};
 
-use super::callee::CallOptions;
+use super::callee::{CallOptions, CalleeError};
+use super::lobby::InviteOptions;
 use super::types::{HistoryPolicy, KeyFor, KeyReplacement, ListenOptions, NotifyPolicy};
 use crate::crypto::Fingerprint;
 use crate::delivery::Room;
 use crate::limits;
 use crate::peers::address::{AddressError, ListenAt};
+use crate::peers::invitation::{Invitation, InvitationError};
 use crate::peers::name::{Name, NameError};
 use crate::peers::via::ViaError;
 use crate::text::safe::SafeText;
@@ -37,6 +39,8 @@ pub enum ParsedLine {
     },
     /// A command.
     Command(Command),
+    /// A whole line that is an invitation of somebody.
+    Invitation(Box<Invitation>),
 }
 
 /// Command with its arguments.
@@ -47,6 +51,11 @@ pub enum Command {
     Connect(CallOptions),
     ConnectAgain,
     Unlisten { at: Option<ListenAt> },
+    Invite(InviteOptions),
+    Invitations,
+    DropInvitation { number: u32 },
+    Admit { number: u32 },
+    RefuseStranger { number: u32 },
     To { name: String },
     All { text: String },
     Peers,
@@ -160,6 +169,18 @@ pub enum CommandError {
     /// A bad address.
     #[error("{0}")]
     Address(#[from] AddressError),
+    /// A callee that is none.
+    #[error("{0}")]
+    Callee(#[from] CalleeError),
+    /// A bad invitation.
+    #[error("{0}; :: before it sends it as text")]
+    Invitation(#[from] InvitationError),
+    /// A bad time for an invitation.
+    #[error("{0} is no time for an invitation; write 30m, 24h or 7d, at most 365d")]
+    InvitationTime(SafeText),
+    /// More of a knock than is shown.
+    #[error("a knock has 1 to {max} characters", max = limits::KNOCK_CHARACTERS)]
+    Knock,
     /// A bad way.
     #[error("{0}")]
     Via(#[from] ViaError),

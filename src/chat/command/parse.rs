@@ -8,6 +8,7 @@ use super::{
     ONE_WAY_ON_NATIVE, ParsedLine,
 };
 use crate::chat::callee::CallOptions;
+use crate::chat::lobby::{InviteFor, InviteOptions};
 use crate::chat::types::{
     AcceptPolicy, HistoryPolicy, KeyExchange, KeyFor, KeyReplacement, ListenOptions, NotifyContent,
     NotifyPolicy, NotifyWhen, Protocol,
@@ -15,8 +16,10 @@ use crate::chat::types::{
 use crate::crypto::Fingerprint;
 use crate::delivery::Room;
 use crate::limits;
-use crate::peers::address::{Family, ListenAt};
+use crate::peers::address::{Family, ListenAt, Target};
+use crate::peers::invitation::{INVITATION_ADDRESSES, Invitation, InvitationError};
 use crate::peers::name::Name;
+use crate::text::duration::milliseconds;
 use crate::text::hangul_layout::pressed_keys;
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
@@ -40,6 +43,12 @@ pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
     let trimmed = line.trim_start();
     if trimmed.is_empty() {
         return Ok(ParsedLine::Nothing);
+    }
+    if let Some(text) = line.strip_prefix("::").filter(|text| is_invitation(text)) {
+        return text_of(text.to_owned());
+    }
+    if is_invitation(trimmed) {
+        return Ok(ParsedLine::Invitation(Box::new(trimmed.trim_end().parse()?)));
     }
     for sign in [':', '@', FULLWIDTH_AT] {
         if let Some(text) = line.strip_prefix(sign).filter(|text| text.starts_with(sign)) {
@@ -79,6 +88,11 @@ pub fn parse_line(line: &str) -> Result<ParsedLine, CommandError> {
         }
         _ => text_of(line.to_owned()),
     }
+}
+
+/// Whether a line is an invitation, and nothing else.
+fn is_invitation(line: &str) -> bool {
+    Invitation::is_meant_by(line) && !line.trim_end().contains(char::is_whitespace)
 }
 
 /// Name of the command that a word is, or that it is by habit.
@@ -178,7 +192,7 @@ fn words_of<'a>(spec: &CommandSpec, arguments: &'a str) -> Result<Vec<Cow<'a, st
     let whole = arguments.trim();
     let shell_words = |text| shell_words::split(text).map_err(|_| CommandError::Quotes);
     Ok(match (spec.name, whole.rsplit_once(char::is_whitespace), whole.split_once(char::is_whitespace)) {
-        ("connect", ..) if whole.contains("--via") => {
+        ("connect", ..) if whole.contains("--via") || whole.contains("--knock") => {
             shell_words(whole)?.into_iter().map(Cow::Owned).collect()
         }
         ("send", ..) => shell_words(whole)?.into_iter().map(Cow::Owned).collect(),
@@ -210,6 +224,9 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("unlisten", []) => Command::Unlisten { at: None },
         ("unlisten", [at]) => Command::Unlisten { at: Some(at.parse()?) },
         ("connect", []) => Command::ConnectAgain,
+        ("invite", words) => return invite(words, usage),
+        ("admit", [number]) => Command::Admit { number: number.parse().map_err(|_| usage())? },
+        ("refuse", [number]) => Command::RefuseStranger { number: number.parse().map_err(|_| usage())? },
         ("connect", words) => return connect(words, usage),
         ("keygen", words) => return keygen(words, usage),
         ("last", words) => return last(words, usage),
@@ -356,6 +373,7 @@ fn listen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, C
         match *word {
             "--wire" => protocol = protocol_of(words.next().ok_or_else(&usage)?)?,
             "--known" => accept = Some(AcceptPolicy::KnownOnly),
+            "--ask" => accept = Some(AcceptPolicy::Ask),
             "--anybody" => accept = Some(AcceptPolicy::Anyone),
             "-4" => family = Family::V4,
             "-6" => family = Family::V6,
@@ -372,20 +390,76 @@ fn listen(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, C
 /// # Errors
 /// [`CommandError::WireOption`] if only known peers are to be accepted where nobody proves a key.
 pub(crate) fn listen_command(options: ListenOptions) -> Result<Command, CommandError> {
-    if options.protocol != Protocol::Native && options.accept == Some(AcceptPolicy::KnownOnly) {
+    let is_restricted = matches!(options.accept, Some(AcceptPolicy::KnownOnly | AcceptPolicy::Ask));
+    if options.protocol != Protocol::Native && is_restricted {
         return Err(CommandError::WireOption(KNOWN_ON_RAW));
     }
     Ok(Command::Listen(options))
 }
 
+/// Arguments of `:invite`.
+fn invite(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
+    match words {
+        ["list"] => return Ok(Command::Invitations),
+        ["drop", number] => {
+            return Ok(Command::DropInvitation { number: number.parse().map_err(|_| usage())? });
+        }
+        _ => {}
+    }
+    let (mut name, mut once, mut time_ms) = (None, InviteFor::Everybody, limits::INVITATION_MS);
+    let mut at = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--once" => once = InviteFor::FirstKey,
+            "--for" => time_ms = invitation_time(words.next().ok_or_else(&usage)?)?,
+            "--at" => {
+                let list = words.next().ok_or_else(&usage)?;
+                let targets = list.split(',').map(str::parse).collect::<Result<Vec<Target>, _>>()?;
+                at.extend(targets);
+            }
+            word if word.starts_with('-') || name.is_some() => return Err(usage()),
+            word => name = Some(Name::parse(word)?),
+        }
+    }
+    if at.len() > INVITATION_ADDRESSES {
+        return Err(InvitationError::Addresses.into());
+    }
+    // One person is one key.
+    if name.is_some() {
+        once = InviteFor::FirstKey;
+    }
+    Ok(Command::Invite(InviteOptions { name, once, time_ms, at }))
+}
+
+/// Time for which an invitation is open, in milliseconds.
+///
+/// # Errors
+/// [`CommandError::InvitationTime`] if it is none, or longer than a year.
+pub fn invitation_time(word: &str) -> Result<u64, CommandError> {
+    let time_ms = milliseconds(word).filter(|ms| (1_000..=limits::INVITATION_MAX_MS).contains(ms));
+    time_ms.ok_or_else(|| CommandError::InvitationTime(SafeText::line(word)))
+}
+
+/// Text of a knock.
+///
+/// # Errors
+/// [`CommandError::Knock`] if it is empty or longer than is shown.
+pub fn knock_of(text: &str) -> Result<String, CommandError> {
+    let is_one = (1..=limits::KNOCK_CHARACTERS).contains(&text.chars().count());
+    is_one.then(|| text.to_owned()).ok_or(CommandError::Knock)
+}
+
 fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, CommandError> {
     let (mut callee, mut via, mut family, mut pin) = (None, None, Family::Any, None);
+    let mut knock = None;
     let mut accept = AcceptPolicy::Anyone;
     let (mut protocol, mut direction) = (Protocol::Native, KeyExchange::Mutual);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
             "--wire" => protocol = protocol_of(words.next().ok_or_else(&usage)?)?,
+            "--knock" => knock = Some(knock_of(words.next().ok_or_else(&usage)?)?),
             "--one-way" => direction = KeyExchange::ListenerOnly,
             "--via" => via = Some(Box::new(words.next().ok_or_else(&usage)?.parse()?)),
             "--pin" => pin = Some(fingerprint(words.next().ok_or_else(&usage)?)?),
@@ -406,9 +480,14 @@ fn connect(words: &[&str], usage: impl Fn() -> CommandError) -> Result<Command, 
             let why = "the raw wire proves no keys; --pin and --to cannot be used with it";
             return Err(CommandError::WireOption(why));
         }
+        (Protocol::Oaep(_), _) if knock.is_some() => {
+            return Err(CommandError::WireOption(
+                "the raw wire has no lobby; --knock cannot be used with it",
+            ));
+        }
         (Protocol::Oaep(_), direction) => Protocol::Oaep(direction),
     };
-    Ok(Command::Connect(CallOptions { callee, via, family, pin, accept, protocol }))
+    Ok(Command::Connect(CallOptions { callee, via, family, pin, accept, protocol, knock }))
 }
 
 fn fingerprint(word: &str) -> Result<Fingerprint, CommandError> {

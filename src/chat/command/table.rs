@@ -97,14 +97,15 @@ const fn spec(
 }
 
 /// Every command, in the order of `:help`.
-pub const COMMANDS: [CommandSpec; 35] = [
+pub const COMMANDS: [CommandSpec; 38] = [
     spec(
         "listen",
-        "[ADDR] [--known|--anybody] [--wire oaep] [-4|-6]",
+        "[ADDR] [--known|--ask|--anybody] [--wire oaep] [-4|-6]",
         "wait for callers",
         Completion::Nothing,
         "ADDR is a port, host:port or [::1]:port; a port alone means every address of this machine, and port 0 \
          lets the system choose one and prints it; the default is port 8000. --known turns away unknown keys; \
+         --ask does so too, but strangers may knock, and :admit lets them in; \
          --anybody accepts them even when known-only is set, and sends the first of them what is read from an \
          input that is not a terminal. --wire oaep is the raw wire of the Python tutorial, which authenticates \
          nobody.",
@@ -119,16 +120,37 @@ pub const COMMANDS: [CommandSpec; 35] = [
     ),
     spec(
         "connect",
-        "[NAME|ADDR] [--via PROXY|CMD] [--pin SHA256:…|--to SHA256:…] [--wire oaep [--one-way]] [-4|-6]",
+        "[NAME|ADDR] [--via PROXY|CMD] [--pin SHA256:…|--to SHA256:…] [--knock TEXT] [--wire oaep [--one-way]] [-4|-6]",
         "call somebody",
         Completion::CallablePeers,
         "NAME is a peer in your book: its addresses are tried, the last good one first, and only its key is accepted. ADDR is \
          host:port, or a host with a dot or localhost; the default port is 8000. Without an argument, calls \
          whatever was called last. --to accepts only that key; --pin does so, and marks it \
          verified. --via socks5h://HOST:PORT calls by a proxy, which looks the name up, and --via 'ssh -W %h:%p HOST' by a \
-         command; that is remembered with the address, and --via none calls directly. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
+         command; that is remembered with the address, and --via none calls directly. An invitation, rsachat://…, may stand for ADDR: its addresses are \
+         tried in their order, and only the key in it is accepted. --knock shows TEXT to whoever listens, where \
+         your key is not known, and waits to be admitted. --wire oaep is the raw wire of the Python tutorial, which authenticates nobody; \
          --one-way does not give your key, as the tutorial's server requires.",
     ),
+    spec(
+        "invite",
+        "[NAME] [--once] [--for TIME] [--at ADDR,…]",
+        "make an invitation to call you, or list or drop some",
+        Completion::OneOf(&["list", "drop"]),
+        "Shows a line to send to somebody by other means: with it, rsachat calls you, accepts only your key, and is let in as \
+         NAME, unverified, also where you listen with --known. Everybody who has it can use it until it expires (24h, or TIME \
+         as 30m or 7d); with --once, or for a NAME, the first key that comes. It names the addresses on which you listen, or those of \
+         --at. :invite list shows which are open, :invite drop N takes one back.",
+    ),
+    spec(
+        "admit",
+        "N",
+        "let a stranger in who knocks",
+        Completion::Nothing,
+        "Where you listen with --ask, or an invitation is open, strangers may knock with one line, and wait 60 s. Who is \
+         admitted stays in your book, unverified.",
+    ),
+    spec("refuse", "N", "turn away a stranger who knocks", Completion::Nothing, ""),
     spec(
         "to",
         "NAME",
@@ -350,6 +372,8 @@ mod tests {
             ("keygen", format!("{} to {} in steps", limits::KEY_BITS_MIN, limits::KEY_BITS_MAX)),
             ("keygen", format!("{} bits by default.", limits::OAEP_KEY_BITS_DEFAULT)),
             ("show", format!("more than {} rows", limits::MESSAGE_ROWS)),
+            ("admit", format!("wait {} s", limits::LOBBY_TIMEOUT_MS / 1_000)),
+            ("invite", format!("({}h, or TIME", limits::INVITATION_MS / 3_600_000)),
         ] {
             let spec = COMMANDS.iter().find(|spec| spec.name == name).unwrap();
             assert!(spec.details.contains(&words), "{name}: {words}");

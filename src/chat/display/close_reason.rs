@@ -6,7 +6,7 @@ use crate::chat::redial::AfterLoss;
 use crate::limits;
 use crate::session::{CloseReason, OaepCloseReason};
 use crate::text::safe::{SafeText, safe_rows};
-use crate::wire::{ByeReason, Purpose, SUITE, VERSION, WireError};
+use crate::wire::{ByeReason, Introduction, Purpose, SUITE, VERSION, WireError};
 
 /// Beginning of every PEM, as far as the first bytes of a peer are kept.
 pub(crate) const PEM_BEGINS: &[u8] = b"-----BEGIN";
@@ -134,6 +134,7 @@ pub(crate) fn handshake_failure_kind(reason: &CloseReason) -> &'static str {
         CloseReason::Key(_)
         | CloseReason::Oaep(OaepCloseReason::Key(_))
         | CloseReason::PeerAbort
+        | CloseReason::NotAdmitted(_)
         | CloseReason::Bye(_) => "refused",
         CloseReason::PeerBusy => "busy",
         _ => "handshake",
@@ -151,6 +152,13 @@ pub(crate) fn handshake_failure(remote: &str, reason: &CloseReason, error: Optio
                 limits::JUDGEMENT_TIMEOUT_MS / 1_000
             )
         }
+        CloseReason::LobbyTimeout => {
+            format!("nobody at {remote} has answered the knock in {} s", limits::LOBBY_TIMEOUT_MS / 1_000)
+        }
+        CloseReason::NotAdmitted(Introduction::Invitation(_)) => format!(
+            "{remote} does not take this invitation: it was used, taken back, or has expired; ask for another"
+        ),
+        CloseReason::NotAdmitted(Introduction::Knock(_)) => format!("{remote} does not admit you"),
         // On the raw wire the listener begins, so that both sides would wait.
         CloseReason::NoData => format!(
             "{remote} said nothing and did not finish the handshake in {timeout_s} s; if it speaks the raw wire, \

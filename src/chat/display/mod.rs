@@ -8,6 +8,7 @@ mod delivery;
 mod export;
 mod files;
 mod listener;
+mod lobby;
 mod questions;
 mod recording_class;
 mod rows;
@@ -16,9 +17,8 @@ mod short;
 mod trust;
 
 use super::callee::nobody;
-use super::notice::{Info, KeyStatus, OaepInfo, Warning};
-use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen, TrustLevel};
-use crate::crypto::Fingerprint;
+use super::notice::{Info, OaepInfo, Warning};
+use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen};
 use crate::limits;
 use crate::text::duration::span;
 use crate::text::safe::{SafeText, safe_rows};
@@ -33,7 +33,7 @@ pub(crate) use rows::{
     NOTHING, PEER_COLUMNS, aligned, earlier_messages, more_rows, said_rows, table_of_people,
 };
 pub(crate) use safety_card::SafetyCard;
-use trust::{impostor, not_saved, same_name};
+use trust::{impostor, joined, not_saved, now_talking, same_name};
 
 impl Info {
     /// The sentence, in rows. A path or a reason of the system in it is made safe here.
@@ -199,6 +199,8 @@ impl Info {
             Self::Oaep(info) => info.describe(),
             Self::Delivery(info) => info.describe(delivery::AT_PROMPT),
             Self::File(info) => info.describe(),
+            Self::Lobby(info) => info.describe(),
+            Self::Invitations(info) => info.describe(),
         }
     }
 }
@@ -322,6 +324,7 @@ impl Warning {
             Self::Refused(refusal) => refusal.describe(),
             Self::Delivery(warning) => warning.describe(delivery::AT_PROMPT),
             Self::File(warning) => warning.describe(),
+            Self::Invitation(warning) => warning.describe(),
             Self::Book { why } => {
                 (Omitted, "book", format!("{why}; nobody is accepted until it is repaired"))
             }
@@ -394,10 +397,7 @@ impl Warning {
                 "not sent: nobody is addressed; :to NAME chooses somebody, @NAME TEXT sends one text"
                     .to_owned(),
             ),
-            Self::Held { reason, to } => {
-                let keys = format!("Enter sends to {to}, Ctrl-C keeps the line");
-                (AnyRows, "held", format!("{}: {keys}", reason.describe(to)))
-            }
+            Self::Held { reason, to } => (AnyRows, "held", reason.question(to)),
             Self::NotAsked { reason, to } => {
                 (AnyRows, "not_sent", format!("not sent: {}", reason.describe(to)))
             }
@@ -526,29 +526,6 @@ fn not_listening(at: Option<&str>, listening: &[String]) -> String {
     match listening {
         [] => format!("you are not listening{there}; :listen PORT waits for callers"),
         listening => format!("you are not listening{there}, but on {}", listening.join(" and ")),
-    }
-}
-
-fn now_talking(name: &str, status: &KeyStatus) -> String {
-    let trust = match status {
-        KeyStatus::New | KeyStatus::Met => "new key, not verified",
-        KeyStatus::Known(TrustLevel::Met | TrustLevel::Unverified) => "not verified",
-        KeyStatus::Known(trust_level @ (TrustLevel::Verified | TrustLevel::Blocked)) => trust_level.word(),
-        KeyStatus::Known(TrustLevel::Unauthenticated) => "raw wire, not authenticated",
-    };
-    format!("you are now talking to {name} ({trust})")
-}
-
-fn joined(name: &str, fingerprint: &Fingerprint, status: &KeyStatus) -> String {
-    match status {
-        KeyStatus::New => {
-            format!("{name} joined, new key {fingerprint}, unverified; compare with :verify {name}")
-        }
-        KeyStatus::Met => format!("{name} joined, met before, unverified"),
-        KeyStatus::Known(TrustLevel::Met | TrustLevel::Unverified) => {
-            format!("{name} joined, known key, unverified")
-        }
-        KeyStatus::Known(trust_level) => format!("{name} joined, {}", trust_level.word()),
     }
 }
 

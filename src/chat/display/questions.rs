@@ -9,7 +9,19 @@ impl HoldReason {
             Self::NamesAnother { name } => format!("plain text goes to {to}, and @{name} TEXT to {name}"),
             Self::SlashCommand { word } => format!("/{word} is text here; a command begins with a colon"),
             Self::EditorCommand { word } => format!(":{word} is text here (:quit leaves)"),
+            Self::Invitation { of } => format!("this is an invitation of {of}"),
         }
+    }
+
+    /// The question, with the keys that answer it.
+    pub(super) fn question(&self, to: &str) -> String {
+        let keys = match self {
+            Self::Invitation { .. } => {
+                "Enter connects, Ctrl-C keeps the line; :: before it sends it as text".to_owned()
+            }
+            _ => format!("Enter sends to {to}, Ctrl-C keeps the line"),
+        };
+        format!("{}: {keys}", self.describe(to))
     }
 }
 

@@ -2,8 +2,10 @@
 //! were not written.
 
 use super::recording_class::RecordingClass::{self, Omitted, Rows};
-use crate::chat::notice::{Impersonated, UnsavedChange};
+use crate::chat::notice::{Impersonated, KeyStatus, UnsavedChange};
 use crate::chat::trust_policy::KeyRefusal;
+use crate::chat::types::TrustLevel;
+use crate::crypto::Fingerprint;
 use crate::text::safe::SafeText;
 
 impl KeyRefusal {
@@ -97,5 +99,38 @@ pub(super) fn same_name(name: &str, other: &str) -> String {
         format!("a peer named {name} already exists; choose another name")
     } else {
         format!("{name} looks like {other}, which is taken; choose another name")
+    }
+}
+
+/// Whom plain text goes to from here on.
+pub(super) fn now_talking(name: &str, status: &KeyStatus) -> String {
+    let trust = match status {
+        KeyStatus::New | KeyStatus::Met => "new key, not verified",
+        KeyStatus::Invited => "by your invitation, not verified",
+        KeyStatus::AsInvited => "key as in the invitation, not verified",
+        KeyStatus::Known(TrustLevel::Met | TrustLevel::Unverified) => "not verified",
+        KeyStatus::Known(trust_level @ (TrustLevel::Verified | TrustLevel::Blocked)) => trust_level.word(),
+        KeyStatus::Known(TrustLevel::Unauthenticated) => "raw wire, not authenticated",
+    };
+    format!("you are now talking to {name} ({trust})")
+}
+
+/// Who joins, and what is known of the key.
+pub(super) fn joined(name: &str, fingerprint: &Fingerprint, status: &KeyStatus) -> String {
+    match status {
+        KeyStatus::New => {
+            format!("{name} joined, new key {fingerprint}, unverified; compare with :verify {name}")
+        }
+        KeyStatus::Met => format!("{name} joined, met before, unverified"),
+        KeyStatus::Invited => format!(
+            "{name} joined by your invitation, new key {fingerprint}, unverified; compare with :verify {name}"
+        ),
+        KeyStatus::AsInvited => {
+            format!("{name} joined, key as in the invitation, unverified; compare with :verify {name}")
+        }
+        KeyStatus::Known(TrustLevel::Met | TrustLevel::Unverified) => {
+            format!("{name} joined, known key, unverified")
+        }
+        KeyStatus::Known(trust_level) => format!("{name} joined, {}", trust_level.word()),
     }
 }

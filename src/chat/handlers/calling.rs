@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use crate::chat::addressee::{Addressee, WaitingTexts};
 use crate::chat::callee::{CallOptions, Callee, CalleeError};
+use crate::chat::change_reply::ChangeReply;
 use crate::chat::conversation::Conversation;
 use crate::chat::io::Effect;
 use crate::chat::notice::{Info, Warning};
 use crate::chat::types::{
-    AcceptPolicy, ChangeReply, DialOptions, DialOutcome, KeyFor, KeyReplacement, KeygenCause, ListenOptions,
-    Origin, PeerId, Protocol,
+    AcceptPolicy, DialOptions, DialOutcome, KeyFor, KeyReplacement, KeygenCause, ListenOptions, Origin,
+    PeerId, Protocol,
 };
 use crate::chat::{Chat, Dial, Listener, WaitingCommand};
 use crate::crypto::Fingerprint;
@@ -124,17 +125,20 @@ impl Chat {
         }
         let named = match &call.callee {
             Callee::Word(word) => Name::parse_local(word).ok().and_then(|name| self.peer_named(&name)),
-            Callee::Address(_) => None,
+            Callee::Address(_) | Callee::Invitation(_) => None,
         };
         let key = match (named, &call.callee) {
             (Some((_, PeerId::Key(key))), _) => key,
             (Some((_, PeerId::Conn(_))), _) => return None,
             (None, Callee::Address(target)) => self.connected_at(target)?,
             (None, Callee::Word(word)) => self.connected_at(&word.parse().ok()?)?,
+            (None, Callee::Invitation(invitation)) => invitation.key,
         };
         let is_meant = match call.accept {
             AcceptPolicy::Key(asked) | AcceptPolicy::Pinned(asked) => asked == key,
-            AcceptPolicy::Anyone | AcceptPolicy::KnownOnly | AcceptPolicy::Unattended => true,
+            AcceptPolicy::Anyone | AcceptPolicy::KnownOnly | AcceptPolicy::Ask | AcceptPolicy::Unattended => {
+                true
+            }
         };
         (is_meant && self.conversations.open_with(PeerId::Key(key)).is_some()).then_some(key)
     }
@@ -256,7 +260,13 @@ impl Chat {
     ) -> Option<DialOptions> {
         let Origin::Outbound { dial: options, .. } = &conversation.origin else { return None };
         let has_failed = conversation.peer.is_none()
-            && !matches!(reason, CloseReason::LocalClose | CloseReason::Bye(ByeReason::Replaced));
+            && !matches!(
+                reason,
+                CloseReason::LocalClose
+                    | CloseReason::Bye(ByeReason::Replaced)
+                    | CloseReason::NotAdmitted(_)
+                    | CloseReason::LobbyTimeout
+            );
         let is_blocked = match options.accept {
             AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => self.is_blocked(key),
             _ => false,

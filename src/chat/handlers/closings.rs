@@ -27,6 +27,7 @@ impl Chat {
         }
         let Some(mut conversation) = self.conversations.remove(conn) else { return };
         self.seats.leave(conn);
+        let was_in_lobby = self.leave_lobby(conn, &reason);
         self.leave_pair(&conversation, &reason);
         self.transfers.interrupt(conn);
         self.counters.roster += 1;
@@ -66,6 +67,7 @@ impl Chat {
             (Some(peer), reason) => {
                 self.show_departure(peer, &conversation, reason, error, then);
             }
+            (None, _) if was_in_lobby => {}
             // Shown already where the key was judged, or of no interest.
             (
                 None,
@@ -177,6 +179,7 @@ fn dial_outcome(conversation: &Conversation, reason: &CloseReason) -> DialOutcom
         }
         CloseReason::HandshakeTimeout
         | CloseReason::JudgementTimeout
+        | CloseReason::LobbyTimeout
         | CloseReason::PeerBusy
         | CloseReason::NoData
         | CloseReason::LostInHandshake

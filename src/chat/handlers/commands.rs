@@ -21,12 +21,17 @@ impl Chat {
     pub(crate) fn handle_command(&mut self, command: Command) {
         match command {
             Command::Listen(ListenOptions { accept: None, protocol: Protocol::Oaep(_), .. })
-                if self.accept == AcceptPolicy::KnownOnly =>
+                if matches!(self.accept, AcceptPolicy::KnownOnly | AcceptPolicy::Ask) =>
             {
                 self.effects.warn(Warning::CommandError { what: command::KNOWN_ON_RAW.to_owned() });
             }
             Command::Listen(options) => self.listen(options),
             Command::Unlisten { at } => self.unlisten(at.as_ref()),
+            Command::Invite(options) => self.invite(options),
+            Command::Invitations => self.show_invitations(),
+            Command::DropInvitation { number } => self.drop_invitation(number),
+            Command::Admit { number } => self.admit_stranger(number),
+            Command::RefuseStranger { number } => self.refuse_stranger(number),
             Command::Connect(options) => self.connect(options),
             Command::ConnectAgain => self.connect_again(),
             Command::Keygen { of, bits, replacing } => self.keygen(of, bits, replacing),

@@ -1,5 +1,6 @@
 //! Handlers of the conversation core: `impl Chat`, one file for each kind of input.
 
+mod book_changes;
 mod calling;
 mod closings;
 mod commands;
@@ -9,9 +10,11 @@ mod files_in;
 mod files_out;
 mod foreign_changes;
 mod history;
+mod invitations;
 mod kept_history;
 mod kept_transfers;
 mod listings;
+mod lobby;
 mod messages;
 mod names;
 mod oaep;

@@ -1,8 +1,9 @@
 //! Handlers of names: which one a peer is shown under, and warnings of imitations.
 
 use crate::chat::Chat;
+use crate::chat::change_reply::ChangeReply;
 use crate::chat::notice::{Impersonated, Info, Warning};
-use crate::chat::types::{ChangeReply, PeerId};
+use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
 use crate::ids::ConnId;
 use crate::peers::book::{PeerEntry, Trust};

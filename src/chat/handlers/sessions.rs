@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::chat::Chat;
+use crate::chat::change_reply::ChangeReply;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::history::Acquaintance;
 use crate::chat::io::{DeliveryProgress, Effect};
@@ -10,7 +11,7 @@ use crate::chat::notice::{Info, KeyStatus, Notice, Warning};
 use crate::chat::questions::ReadingProof;
 use crate::chat::stranger_rows::StrangerCounts;
 use crate::chat::trust_policy::neighbour;
-use crate::chat::types::{AcceptPolicy, ChangeReply, Origin, PeerId, Protocol, ReceiptDue, TrustLevel};
+use crate::chat::types::{AcceptPolicy, Origin, PeerId, Protocol, ReceiptDue, TrustLevel};
 use crate::crypto::{Fingerprint, RsaJob, Seed};
 use crate::ids::{ConnId, DialId, JobQueue, ListenerId};
 use crate::limits;
@@ -74,7 +75,7 @@ impl Chat {
         let session = self.listeners.get(&listener).and_then(|listener| {
             let accept = listener.options.accept.unwrap_or(self.accept);
             let protocol = listener.options.protocol;
-            Some((accept, self.account.session(protocol, Role::Responder, seed, self.now.mono)?))
+            Some((accept, self.account.session(protocol, Role::Responder, None, seed, self.now.mono)?))
         });
         let Some((accept, session)) = session else { return self.effects.push(Effect::Close(conn)) };
         let most = self.capacity + limits::UNAUTHENTICATED_CONNECTIONS;
@@ -102,7 +103,9 @@ impl Chat {
             return self.effects.push(Effect::Close(conn));
         };
         let protocol = begun.options.protocol;
-        let Some(session) = self.account.session(protocol, Role::Initiator, seed, self.now.mono) else {
+        let introduction = begun.options.introduction.clone();
+        let session = self.account.session(protocol, Role::Initiator, introduction, seed, self.now.mono);
+        let Some(session) = session else {
             self.give_up_dial(dial, &begun);
             return self.effects.push(Effect::Close(conn));
         };
@@ -198,6 +201,8 @@ impl Chat {
                     self.effects.push(Effect::ReadBook { conn });
                 }
             }
+            Event::Presented => self.show_knocked(conn),
+            Event::Introduced { introduction, name } => self.handle_introduction(conn, introduction, &name),
             Event::Message { count: Count::Pair(number), sent, text } => {
                 self.receive_numbered(conn, number, sent, text);
             }
@@ -278,6 +283,7 @@ impl Chat {
             None if self.met.by_fingerprint(&fingerprint).is_none() => KeyStatus::New,
             _ => KeyStatus::Met,
         };
+        let status = self.status_of_introduced(conn, status);
         let is_first = self.names.of(PeerId::Key(fingerprint)).is_none();
         let name = self.show_name(fingerprint, &claimed);
         if lifetime == Lifetime::Short && self.short_connections(fingerprint) >= limits::SHORT_CONNECTIONS {
@@ -297,17 +303,17 @@ impl Chat {
             _ => standing,
         };
         let status = if standing == TrustLevel::Verified { KeyStatus::Known(standing) } else { status };
-        let is_new = matches!(status, KeyStatus::New | KeyStatus::Met);
+        let is_new = !matches!(status, KeyStatus::Known(_));
         self.effects.push(Effect::Authenticated(conn, Protocol::Native));
         let mark = self.effects.mark();
         match (lifetime, &status) {
             (Lifetime::Lasting, _) => {
                 self.effects.info(Info::Joined { name: name.to_string(), fingerprint, status, trust_level });
             }
-            (Lifetime::Short, KeyStatus::New) => {
+            (Lifetime::Short, KeyStatus::New | KeyStatus::Invited) => {
                 self.effects.info(Info::NewSender { name: name.to_string(), fingerprint });
             }
-            (Lifetime::Short, KeyStatus::Met | KeyStatus::Known(_)) => {}
+            (Lifetime::Short, KeyStatus::Met | KeyStatus::AsInvited | KeyStatus::Known(_)) => {}
         }
         if let Some((other, address)) = sharing {
             let (name, at) = (name.to_string(), origin.to_string());
@@ -433,6 +439,14 @@ impl Chat {
         }
         if is_pinned {
             changes.push(Change::Verify { fingerprint });
+        }
+        if let Some(Origin::Outbound { dial, .. }) = &origin {
+            let is_new = |there: &&Target| {
+                **there != dial.target
+                    && entry.is_none_or(|entry| entry.targets().all(|known| known != *there))
+            };
+            let others = dial.invited_to.iter().filter(is_new).cloned();
+            changes.extend(others.map(|address| Change::TryAt { fingerprint, address }));
         }
         let reply = if changes.is_empty() {
             ChangeReply::Unasked

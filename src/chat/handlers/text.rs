@@ -5,16 +5,19 @@ use crate::chat::addressee::{
     Addressee, EDITOR_COMMANDS, Echo, FirstCaller, HeldLine, HoldReason, LineStart, SLASH_COMMANDS,
     WaitingTexts,
 };
+use crate::chat::callee::CallOptions;
 use crate::chat::command::{self, Command, ParsedLine};
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::{Effect, ReturnCause, ReturnedLine};
 use crate::chat::kept::{AfterCommit, KeptMessages, TextToAll};
+use crate::chat::lobby::InvitationWarning;
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Message, Notice, Warning};
 use crate::chat::types::{AcceptPolicy, Origin, PeerId, Protocol, TrustLevel};
 use crate::crypto::Fingerprint;
 use crate::delivery::MessageState;
 use crate::ids::{ConnId, FaceId};
 use crate::limits;
+use crate::peers::invitation::Invitation;
 use crate::peers::name::Name;
 use crate::session::SendError;
 use crate::time::UnixMs;
@@ -44,6 +47,9 @@ impl Chat {
         let parsed = command::parse_line(line);
         let is_text = matches!(parsed, Ok(ParsedLine::Text(_) | ParsedLine::TextTo { .. }));
         match (parsed, question) {
+            (Ok(ParsedLine::Invitation(invitation)), question) => {
+                self.handle_typed_invitation(line, *invitation, question);
+            }
             (Ok(ParsedLine::Text(_)), Some(held))
                 if held.line == line && self.now.mono.since(held.asked) < ANSWER_AFTER_MS =>
             {
@@ -70,6 +76,27 @@ impl Chat {
         let is_leaving = matches!(line.trim(), "exit" | "quit");
         if is_text && !is_leaving && self.refused_lines() > refused {
             self.return_line(face, line, ReturnCause::Refused);
+        }
+    }
+
+    /// Takes an invitation that was typed or pasted: it is used when Enter is pressed once more.
+    fn handle_typed_invitation(&mut self, line: &str, invitation: Invitation, question: Option<HeldLine>) {
+        let face = self.conversations.current_face();
+        match question.filter(|held| held.line == line) {
+            Some(held) if self.now.mono.since(held.asked) < ANSWER_AFTER_MS => {
+                self.conversations.face_mut().question = Some(held);
+                self.return_line(face, line, ReturnCause::Asked);
+            }
+            Some(_) => self.connect(CallOptions::of_invitation(invitation)),
+            None => {
+                let first = invitation.addresses.first().map(ToString::to_string).unwrap_or_default();
+                let of = match &invitation.name {
+                    Some(name) => format!("{name} at {first}"),
+                    None => first,
+                };
+                self.hold(line, HoldReason::Invitation { of });
+                self.return_line(face, line, ReturnCause::Asked);
+            }
         }
     }
 
@@ -103,6 +130,9 @@ impl Chat {
             }
             Ok(ParsedLine::Command(Command::All { text })) => self.send_to_all(&text, start.roster),
             Ok(ParsedLine::Command(command)) => self.handle_command(command),
+            Ok(ParsedLine::Invitation(_)) => {
+                self.refuse_line(Warning::Invitation(InvitationWarning::NotAsked));
+            }
             Err(error) => self.refuse_line(Warning::CommandError { what: error.to_string() }),
         }
     }

@@ -30,9 +30,10 @@ use crate::limits::PORT_DEFAULT;
 use crate::net::Net;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::{Book, Trust};
+use crate::peers::invitation::Invitation;
 use crate::peers::via::{ProxyCommand, Via};
 use crate::store::{Home, book_file, key_file};
-use remote::{ProbeOutcome, RemoteCheck, probe};
+use remote::{Entry, ProbeOutcome, RemoteCheck, probe};
 use report::{DoctorReport, Finding};
 
 #[derive(Args, Clone, Debug)]
@@ -47,7 +48,7 @@ Examples:
   rsachat doctor abc.onion --via socks5h://127.0.0.1:9050
   rsachat doctor --listen 9000 --listen '[::1]:9000'")]
 pub(crate) struct DoctorArgs {
-    /// Address to call: host or host:port
+    /// Address to call: host or host:port; or an invitation, of which every address is checked
     #[arg(value_name = "ADDR", value_hint = ValueHint::Hostname)]
     address: Option<String>,
     /// Key expected there
@@ -69,8 +70,22 @@ pub(crate) struct DoctorArgs {
 
 pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result<u8, AppError> {
     let usage = |error: String| AppError::new(code::USAGE, error);
-    let target = task.address.as_deref().map(str::parse::<Target>).transpose();
-    let target = target.map_err(|error| usage(error.to_string()))?;
+    let (invitation, target) = match task.address.as_deref() {
+        Some(text) if Invitation::is_meant_by(text) => {
+            (Some(text.parse::<Invitation>().map_err(|error| usage(error.to_string()))?), None)
+        }
+        Some(text) => (None, Some(text.parse::<Target>().map_err(|error| usage(error.to_string()))?)),
+        None => (None, None),
+    };
+    let (entry, pin) = match &invitation {
+        Some(invitation) => (Entry::Invitation, Some(invitation.key)),
+        None => (Entry::Key, task.pin),
+    };
+    if let (Some(asked), Some(named)) = (task.pin, pin)
+        && asked != named
+    {
+        return Err(usage(format!("the invitation names the key {named}, not {asked}")));
+    }
     let listen: Result<Vec<ListenAt>, _> = task.listen.iter().map(|at| at.parse()).collect();
     let listen = listen.map_err(|error| usage(format!("--listen: {error}")))?;
     let family = args::family(task.v4, task.v6);
@@ -96,11 +111,13 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     if let Some(finding) = taking::check_take(&config, book.as_ref()) {
         report.add(&finding)?;
     }
-    let target = target.map(|target| {
+    let addresses = invitation.map_or_else(|| Vec::from_iter(target), |invitation| invitation.addresses);
+    let way = |target: Target| {
         let peer = book.as_ref().and_then(|book| book.by_address(&target));
         with_way(&target, peer, task.via.as_ref(), &config.via)
-    });
-    let command = target.as_ref().and_then(Target::way).and_then(Via::command);
+    };
+    let targets: Vec<Target> = addresses.into_iter().map(way).collect();
+    let command = targets.first().and_then(Target::way).and_then(Via::command);
     report.add(&confine(home, &config, command))?;
     report.add(&check_clock(jiff::Timestamp::now()))?;
     if let Some(finding) = check_time_zone() {
@@ -109,7 +126,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
 
     let (own, name) = (own.as_deref(), config.own_name().name.to_string());
     let mut net = Net::new()?;
-    let listen = match (&target, listen) {
+    let listen = match (targets.first(), listen) {
         // Who only wants to dial needs no port, and the one of the settings may be in use.
         (None, given) if given.is_empty() && config.listen.is_empty() => {
             vec![ListenAt { host: None, port: PORT_DEFAULT }]
@@ -120,8 +137,8 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     for at in &listen {
         report.add(&check_port(&mut net, at, own, &name)?)?;
     }
-    if let Some(target) = &target {
-        let check = RemoteCheck { own, name: &name, book: book.as_ref(), target, family, pin: task.pin };
+    for target in &targets {
+        let check = RemoteCheck { own, name: &name, book: book.as_ref(), target, family, pin, entry };
         check.run(&mut net, &mut report)?;
     }
     report.finish()

@@ -38,6 +38,16 @@ pub(crate) struct RemoteCheck<'a> {
     pub(crate) target: &'a Target,
     pub(crate) family: Family,
     pub(crate) pin: Option<Fingerprint>,
+    pub(crate) entry: Entry,
+}
+
+/// What opens the other side to us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Entry {
+    /// Our key alone.
+    Key,
+    /// An invitation, whose token is not presented here: it would be used up.
+    Invitation,
 }
 
 impl RemoteCheck<'_> {
@@ -109,7 +119,19 @@ impl RemoteCheck<'_> {
         let own = self.own.map(|own| own.public().fingerprint());
         let (target, accept, protocol) = (self.target.clone(), AcceptPolicy::Anyone, Protocol::Native);
         let (then, family, pin, face) = (Vec::new(), self.family, self.pin, FaceId::OWN);
-        let dial = DialOptions { target, then, family, pin, accept, protocol, face, joined: Vec::new() };
+        let (joined, introduction, invited_to) = (Vec::new(), None, Vec::new());
+        let dial = DialOptions {
+            target,
+            then,
+            family,
+            pin,
+            accept,
+            protocol,
+            face,
+            joined,
+            introduction,
+            invited_to,
+        };
         judge(book, own, &Origin::Outbound { dial, to }, key.fingerprint())
     }
 
@@ -185,6 +207,13 @@ impl RemoteCheck<'_> {
                 Finding::ok("handshake", "done; the other side accepts your key")
                     .hint("we hung up at once; the other side sees a call without a message")
             }
+            (ProbeOutcome::Failed(CloseReason::PeerAbort, _), _) if self.entry == Entry::Invitation => {
+                Finding::ok(
+                    "handshake",
+                    "done; the other side takes nobody without an invitation that is open",
+                )
+                .hint("whether this one is open shows only when it is used, which was not done")
+            }
             (ProbeOutcome::Failed(CloseReason::PeerAbort, _), own) => {
                 let finding = Finding::problem(code::REFUSED, "handshake", "the other side refuses your key");
                 match own {
@@ -231,7 +260,8 @@ impl RemoteCheck<'_> {
                     .hint(format!("compare it when you are connected: :verify {}", peer.name))
             }
             None if self.pin == Some(fingerprint) => {
-                Finding::ok("trust", format!("{fingerprint}, as pinned"))
+                let named = if self.entry == Entry::Invitation { "in the invitation" } else { "pinned" };
+                Finding::ok("trust", format!("{fingerprint}, as {named}"))
             }
             None => {
                 let text = format!("{fingerprint} is new to you; it would be accepted on first use");
@@ -450,6 +480,7 @@ impl Probe<'_> {
                 lifetime: Lifetime::Short,
                 durability: Durability::Connection,
                 file_transfer: FileTransfer::Unsupported,
+                introduction: None,
                 rekeying: RekeyThresholds::default(),
             };
             self.session = Some(Session::new(Role::Initiator, config, seed(), now));

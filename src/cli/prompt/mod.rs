@@ -18,7 +18,7 @@ use crate::app::os::{eprint_line, output_failed};
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::app::recorder::Recorder;
 use crate::app::sandbox::{Confinement, Reach};
-use crate::chat::command::{Command, CommandError, LogTarget, listen_command};
+use crate::chat::command::{Command, CommandError, LogTarget, knock_of, listen_command};
 use crate::chat::{
     AcceptPolicy, Audience, CallOptions, Chat, DialOutcome, ExitRequest, FirstCaller, Input, InputOrigin,
     ListenOptions, Notice, NotifyPolicy, OtherOffers, TakeRules, Warning,
@@ -316,6 +316,7 @@ fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>
     // Part of each listener, so that a recording of it holds under other settings.
     let accept = match config.callers {
         _ if args.anybody => Some(AcceptPolicy::Anyone),
+        _ if args.ask => Some(AcceptPolicy::Ask),
         AcceptPolicy::KnownOnly => Some(AcceptPolicy::KnownOnly),
         _ => None,
     };
@@ -325,10 +326,11 @@ fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>
         commands.push(listen_command(ListenOptions { at, family, accept, protocol }).map_err(usage)?);
     }
     if let Some(callee) = args.call() {
-        let callee = callee.parse().map_err(|error| usage(CommandError::Address(error)))?;
+        let callee = callee.parse().map_err(|error| usage(CommandError::Callee(error)))?;
         let (via, family) = (args.via.clone().map(Box::new), Family::Any);
         let (accept, pin) = (AcceptPolicy::Anyone, args.pin);
-        commands.push(Command::Connect(CallOptions { callee, via, family, pin, accept, protocol }));
+        let knock = args.knock.as_deref().map(knock_of).transpose().map_err(usage)?;
+        commands.push(Command::Connect(CallOptions { callee, via, family, pin, accept, protocol, knock }));
     }
     commands.extend(args.log.iter().map(|file| Command::Log { to: LogTarget::File(file.clone()) }));
     Ok(commands)

@@ -18,7 +18,7 @@ use crate::app::event_loop::App;
 use crate::app::keyring::no_key;
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim, lost_with};
 use crate::chat::command::Command;
-use crate::chat::{AcceptPolicy, Audience, Backoff, CallOptions, Callee, OwnName, Protocol};
+use crate::chat::{AcceptPolicy, Audience, Backoff, CallOptions, Callee, CalleeError, OwnName, Protocol};
 use crate::cli::args::{self, Context};
 use crate::crypto::Fingerprint;
 use crate::events::face_server::FaceServer;
@@ -296,6 +296,7 @@ pub(super) fn call(peer: &PeerEntry, address: Option<Target>, via: Option<Via>) 
         pin: None,
         accept,
         protocol: Protocol::Native,
+        knock: None,
     })
 }
 
@@ -306,7 +307,8 @@ pub(super) fn known<'a>(
     args: &SendArgs,
     book: &'a Book,
 ) -> Result<(Option<&'a PeerEntry>, Option<Target>), AppError> {
-    let callee: Callee = target.parse().map_err(|error| AppError::new(code::USAGE, format!("{error}")))?;
+    let callee: Callee =
+        target.parse().map_err(|error: CalleeError| AppError::new(code::USAGE, error.to_string()))?;
     let selected = match args.peer.selection().accept_policy(Protocol::Native, book)? {
         AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => Some(key),
         _ => None,
@@ -314,6 +316,7 @@ pub(super) fn known<'a>(
     let there = match &callee {
         Callee::Word(word) => book.find(word),
         Callee::Address(address) => book.by_address(address),
+        Callee::Invitation(invitation) => book.by_fingerprint(&invitation.key),
     };
     let is_meant = |peer: &&PeerEntry| selected.is_none_or(|key| key == peer.fingerprint);
     let (meant, address) = match (there.filter(is_meant), selected, callee) {

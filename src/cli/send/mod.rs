@@ -111,6 +111,7 @@ impl Task<'_> {
             pin: None,
             accept: callers,
             protocol: wire,
+            knock: None,
         });
         context.check_callee(&connect, &book)?;
         let profile = context.unlock()?;

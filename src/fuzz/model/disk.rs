@@ -19,7 +19,7 @@ impl DiskJob {
     pub(super) fn subject(&self) -> Option<Fingerprint> {
         match self {
             Self::Read(_) => None,
-            Self::Change(_, changes) => changes.first().map(Change::fingerprint),
+            Self::Change(_, changes) => changes.first().and_then(Change::fingerprint),
         }
     }
 }
@@ -43,8 +43,9 @@ impl Disk {
     /// Takes note of blocks, which hold from now on, whether or not they can be written.
     pub(super) fn note_blocks(&mut self, job: u64, changes: &[Change]) {
         let is_block = |change: &&Change| matches!(change, Change::Block { .. });
-        for key in changes.iter().filter(is_block).map(Change::fingerprint) {
-            let changes = changes.iter().filter(|change| change.fingerprint() == key).cloned().collect();
+        for key in changes.iter().filter(is_block).filter_map(Change::fingerprint) {
+            let changes =
+                changes.iter().filter(|change| change.fingerprint() == Some(key)).cloned().collect();
             self.unsaved_blocks.entry(key).or_insert(UnsavedBlock { job, changes });
         }
     }
@@ -60,7 +61,8 @@ impl Disk {
             DiskJob::Change(job, changes) => {
                 let is_written =
                     |change: &Change| matches!(change, Change::Block { .. } | Change::Unblock { .. });
-                for key in changes.iter().filter(|change| is_written(change)).map(Change::fingerprint) {
+                for key in changes.iter().filter(|change| is_written(change)).filter_map(Change::fingerprint)
+                {
                     self.unsaved_blocks.retain(|other, block| *other != key || block.job > job);
                 }
                 let outcome = self.book.apply_all(&changes);

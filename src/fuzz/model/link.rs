@@ -65,6 +65,7 @@ impl Link {
                 lifetime,
                 durability: Durability::Connection,
                 file_transfer: FileTransfer::Unsupported,
+                introduction: None,
                 rekeying,
             },
             seed,

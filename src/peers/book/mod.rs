@@ -1,6 +1,9 @@
 //! Peer book: the known peers, their keys, trust and addresses, as plain text that users may edit.
 
+mod change;
 mod entry;
+mod invitation;
+mod invitations;
 #[cfg(test)]
 mod tests;
 
@@ -8,8 +11,10 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 
+pub use change::{Change, ChangeOutcome};
 use entry::tail;
 pub use entry::{EntryError, PeerEntry, Trust};
+pub use invitation::{InvitationRefusal, InvitationUses, KeptInvitation};
 
 use super::address::Target;
 use super::name::Name;
@@ -71,39 +76,6 @@ impl Index {
     }
 }
 
-/// Change of the book. Small enough to be applied again to a book that another process has changed
-/// meanwhile.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "fields are what their names and types say")]
-pub enum Change {
-    /// Add a key as unverified if it is new or was only met, under a free name; a known peer keeps
-    /// its own. The address moves to it.
-    Meet { fingerprint: Fingerprint, name: Name, address: Option<Target> },
-    /// Mark a key verified.
-    Verify { fingerprint: Fingerprint },
-    /// Refuse a key from now on.
-    Block { fingerprint: Fingerprint },
-    /// End the block of a key, which gives back the trust before it.
-    Unblock { fingerprint: Fingerprint },
-    /// Remove a key.
-    Forget { fingerprint: Fingerprint },
-    /// Move an address to a key, from the peer that had it, as the one that was good last.
-    Address { fingerprint: Fingerprint, address: Target },
-    /// Add an address that the user named for a key, and that nobody has: the last to be tried.
-    TryAt { fingerprint: Fingerprint, address: Target },
-    /// Drop such an address: somebody else has answered there.
-    Untry { fingerprint: Fingerprint, address: Target },
-    /// Write down where the name of a host led when its peer answered there.
-    Resolve { fingerprint: Fingerprint, address: Target, to: Target },
-    /// Rename a peer, with a number if that name, or one like it, is taken.
-    Rename { fingerprint: Fingerprint, name: Name },
-    /// Note the name that a peer gives itself, which is nobody else's.
-    Claim { fingerprint: Fingerprint, claim: Name },
-    /// Replace the key of a peer by one that nobody has: unverified, with the same name and
-    /// addresses.
-    Rekey { fingerprint: Fingerprint, new: Fingerprint },
-}
-
 /// Book after changes, as it is for all processes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChangedBook {
@@ -111,42 +83,6 @@ pub struct ChangedBook {
     pub book: Book,
     /// The outcome of all changes together.
     pub outcome: ChangeOutcome,
-}
-
-/// Effect of a [`Change`] on the book.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use]
-pub enum ChangeOutcome {
-    /// The book differs from before.
-    Changed,
-    /// The book already said so.
-    Same,
-    /// The change is about a key that is not in the book, perhaps because another process forgot
-    /// it.
-    Unknown,
-    /// The change is about a blocked key, which only [`Change::Unblock`] may touch.
-    Blocked,
-}
-
-impl Change {
-    /// The key that it is about.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        match self {
-            Self::Meet { fingerprint, .. }
-            | Self::Verify { fingerprint }
-            | Self::Block { fingerprint }
-            | Self::Unblock { fingerprint }
-            | Self::Forget { fingerprint }
-            | Self::Address { fingerprint, .. }
-            | Self::TryAt { fingerprint, .. }
-            | Self::Untry { fingerprint, .. }
-            | Self::Resolve { fingerprint, .. }
-            | Self::Rename { fingerprint, .. }
-            | Self::Claim { fingerprint, .. }
-            | Self::Rekey { fingerprint, .. } => *fingerprint,
-        }
-    }
 }
 
 /// All bad lines of a book. A damaged book is never used: without its bad lines, known peers would
@@ -186,6 +122,8 @@ enum Row {
     Comment(String),
     /// The place that the name of a host led to, and its line.
     Place(Target, String),
+    /// An invitation that is kept, and its line.
+    Invitation(KeptInvitation, String),
     /// A peer, and its line as it is written, with comment and line ending.
     Peer(PeerEntry, String),
 }
@@ -223,9 +161,10 @@ impl Book {
                 Ok(_) if !written.ends_with('\n') => {
                     lines.push(BadLine { number, error: EntryError::Unended });
                 }
-                Ok(None) => match read_place(written) {
-                    Some((address, to)) => book.set_place(address, Row::Place(to, written.to_owned())),
-                    None => book.rows.push(Row::Comment(written.to_owned())),
+                Ok(None) => match (read_place(written), KeptInvitation::parse(written)) {
+                    (Some((address, to)), _) => book.set_place(address, Row::Place(to, written.to_owned())),
+                    (None, Some(kept)) => book.rows.push(Row::Invitation(kept, written.to_owned())),
+                    (None, None) => book.rows.push(Row::Comment(written.to_owned())),
                 },
                 Ok(Some(peer)) => {
                     let is_met = format == BookFormat::One
@@ -271,7 +210,15 @@ impl Book {
     pub fn peers(&self) -> impl Iterator<Item = &PeerEntry> {
         self.rows.iter().filter_map(|row| match row {
             Row::Peer(peer, _) => Some(peer),
-            Row::Comment(_) | Row::Place(..) => None,
+            Row::Comment(_) | Row::Place(..) | Row::Invitation(..) => None,
+        })
+    }
+
+    /// The invitations that are kept, in the order of the file.
+    pub fn invitations(&self) -> impl Iterator<Item = &KeptInvitation> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::Invitation(kept, _) => Some(kept),
+            Row::Comment(_) | Row::Place(..) | Row::Peer(..) => None,
         })
     }
 
@@ -298,7 +245,7 @@ impl Book {
     fn at(&self, row: usize) -> Option<&PeerEntry> {
         match self.rows.get(row)? {
             Row::Peer(peer, _) => Some(peer),
-            Row::Comment(_) | Row::Place(..) => None,
+            Row::Comment(_) | Row::Place(..) | Row::Invitation(..) => None,
         }
     }
 
@@ -311,7 +258,7 @@ impl Book {
         }
         match self.rows.get(*self.index.places.get(address)?)? {
             Row::Place(to, _) => Some(to),
-            Row::Comment(_) | Row::Peer(..) => None,
+            Row::Comment(_) | Row::Peer(..) | Row::Invitation(..) => None,
         }
     }
 
@@ -410,7 +357,7 @@ impl Book {
     }
 
     fn apply_in_format(&mut self, change: &Change) -> ChangeOutcome {
-        let known = self.by_fingerprint(&change.fingerprint());
+        let known = change.fingerprint().and_then(|key| self.by_fingerprint(&key));
         let passes = matches!(
             change,
             Change::Block { .. } | Change::Unblock { .. } | Change::Meet { address: None, .. }
@@ -465,6 +412,11 @@ impl Book {
                     peer.trust = Trust::Unverified;
                 }),
             },
+            Change::Invite { invitation, now } => self.invite(invitation, *now),
+            Change::Uninvite { number } => self.uninvite(|kept| kept.number == *number),
+            Change::Welcome { hash, fingerprint, claim, now } => {
+                self.welcome(hash, *fingerprint, claim, *now)
+            }
         }
     }
 
@@ -534,7 +486,10 @@ impl Book {
 impl fmt::Display for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.rows.iter().try_for_each(|row| match row {
-            Row::Comment(written) | Row::Place(_, written) | Row::Peer(_, written) => f.write_str(written),
+            Row::Comment(written)
+            | Row::Place(_, written)
+            | Row::Invitation(_, written)
+            | Row::Peer(_, written) => f.write_str(written),
         })
     }
 }

@@ -20,6 +20,7 @@ use crate::app::os::print_line;
 use crate::app::output::wait_writable;
 use crate::chat::{Echo, ReturnCause, ReturnedLine, display};
 use crate::limits;
+use crate::peers::invitation::without_tokens;
 use crate::peers::via::without_passwords;
 
 /// The command that this thread carries out itself.
@@ -149,9 +150,9 @@ impl EditorThread {
     }
 
     /// Appends to the history file line by line: sessions may share it, and a crash loses no line.
-    /// One with the password of a proxy is remembered nowhere.
+    /// One with the password of a proxy or the token of an invitation is remembered nowhere.
     fn add_to_history(&self, editor: &mut LineEditor, line: &str) {
-        if line.trim().is_empty() || without_passwords(line) != line {
+        if line.trim().is_empty() || without_passwords(line) != line || without_tokens(line) != line {
             return;
         }
         // A line that cannot be remembered is sent all the same.

@@ -88,6 +88,7 @@ fn the_tables_have_what_the_source_has_and_nothing_else() {
         "src/chat/display/close_reason.rs",
         "src/chat/display/delivery.rs",
         "src/chat/display/files.rs",
+        "src/chat/display/lobby.rs",
         "src/chat/display/trust.rs",
         "src/cli/args.rs",
         "src/events/face_server.rs",

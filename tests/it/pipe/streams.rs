@@ -129,6 +129,7 @@ fn listens_and_counts() -> (String, std::thread::JoinHandle<(u64, usize)>) {
             lifetime,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            introduction: None,
             rekeying,
         };
         let mut session = Session::new(Role::Responder, own, Seed::new([7; 32]), MonoMs(0));
