@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
 use rustix::termios::{Action, LocalModes, Termios, tcflow};
+use unicode_width::UnicodeWidthStr as _;
 use vt100::{Color, Parser, Screen};
 
 use crate::pictures::Cell;
@@ -29,10 +30,45 @@ const STEADILY: Timespec = Timespec { tv_sec: 0, tv_nsec: 300_000_000 };
 /// What the terminal under test has shown so far.
 struct Shown {
     parser: Parser,
+    /// Output that the parser has not taken: the beginning of a row that is cut at the edge.
+    held: Vec<u8>,
     /// Every byte, for what a screen cannot tell.
     bytes: Vec<u8>,
     /// Nobody holds the other end any more.
     ended: bool,
+}
+
+impl Shown {
+    /// Takes output as a terminal that knows DECAWM, which the parser does not: in between, what
+    /// has no room in a row is not shown.
+    fn take(&mut self, bytes: &[u8]) {
+        const CUT: &[u8] = b"\x1b[?7l";
+        const WRAPPED: &[u8] = b"\x1b[?7h";
+        static PARTS: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new("\x1b\\[[0-9;?]*[a-z]|(?s:.)").expect("an expression"));
+        let find = |bytes: &[u8], what| bytes.windows(CUT.len()).position(|found| found == what);
+        self.held.extend_from_slice(bytes);
+        while let Some(at) = find(&self.held, CUT) {
+            let held = self.held.split_off(at);
+            self.parser.process(&std::mem::replace(&mut self.held, held));
+            let Some(end) = find(&self.held, WRAPPED) else { return };
+            let rest = self.held.split_off(end + WRAPPED.len());
+            let row = String::from_utf8(std::mem::replace(&mut self.held, rest)).expect("a row");
+            for part in PARTS.find_iter(&row) {
+                let ((_, column), (_, cols)) =
+                    (self.parser.screen().cursor_position(), self.parser.screen().size());
+                let is_shown = !part.as_str().starts_with(char::is_control);
+                let width = if is_shown { part.as_str().width() } else { 0 };
+                if usize::from(column) + width <= cols.get().into() {
+                    self.parser.process(part.as_str().as_bytes());
+                }
+            }
+        }
+        let is_begun = |count: &usize| self.held.ends_with(CUT.get(..*count).unwrap_or_default());
+        let begun = (1..CUT.len()).rev().find(is_begun).unwrap_or(0);
+        let held = self.held.split_off(self.held.len() - begun);
+        self.parser.process(&std::mem::replace(&mut self.held, held));
+    }
 }
 
 /// How to start: what differs from an ordinary terminal.
@@ -164,7 +200,8 @@ impl Pty {
         home: Home,
     ) -> Self {
         let parser = Parser::new(cells(rows), cells(cols), 0);
-        let shown = Arc::new(Watched::new(Shown { parser, bytes: Vec::new(), ended: false }));
+        let shown =
+            Arc::new(Watched::new(Shown { parser, held: Vec::new(), bytes: Vec::new(), ended: false }));
         let reading = Arc::new(Watched::new(Reading::On));
         let reader = master.try_clone_reader().expect("a reader");
         let (watched, reads) = (Arc::clone(&shown), Arc::clone(&reading));
@@ -518,7 +555,7 @@ fn read_all(mut from: Box<dyn std::io::Read + Send>, shown: &Watched<Shown>, rea
             Ok(0) | Err(_) => return shown.change(|shown| shown.ended = true),
             Ok(count) => shown.change(|shown| {
                 let bytes = buffer.get(..count).unwrap_or_default();
-                shown.parser.process(bytes);
+                shown.take(bytes);
                 shown.bytes.extend_from_slice(bytes);
             }),
         }

@@ -255,6 +255,35 @@ fn a_cursor_that_tmux_puts_too_high_costs_no_row_of_a_message() {
 }
 
 #[test]
+fn keys_that_the_editor_has_read_as_the_size_changes_cost_no_row_of_a_message() {
+    for term in [TMUX, Setup::WIDE.term] {
+        let setup = Setup { cols: 40, rows: 60, term, ..Setup::WIDE };
+        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+        alice.fill();
+        let said: Vec<_> = (10..30).map(|number| format!("words of number {number}")).collect();
+        for text in &said {
+            bob.types(text);
+            alice.sees(text);
+        }
+        alice.press(&format!("{LONG}\x01"));
+        alice.wait("the line", |screen| packed(&screen.contents()).ends_with(&packed(LONG)));
+        // Read at once, and painted one by one.
+        alice.press(&"x\x7f".repeat(40));
+        alice.resize_reflowing(120, setup.rows);
+        alice.press("!");
+        alice.wait("the line as it is", |screen| {
+            packed(&screen.contents()).ends_with(&packed(&format!("bob?>!{LONG}")))
+        });
+        let shown = packed(&alice.screen());
+        for text in &said {
+            assert!(shown.contains(&packed(text)), "{text} {term} {}", alice.picture());
+        }
+        alice.press("\r");
+        assert_eq!(bob.hears("alice", 1), [format!("!{LONG}")]);
+    }
+}
+
+#[test]
 fn a_screen_that_becomes_lower_below_the_cursor_costs_no_row_of_a_message() {
     for term in [Setup::WIDE.term, TMUX] {
         let (mut alice, mut bob) = Pty::start_with_bob(&Setup { term, ..Setup::WIDE });

@@ -11,13 +11,14 @@ use unicode_width::UnicodeWidthStr as _;
 use super::complete::Vocabulary;
 use super::reflow::{self, PaintedLine};
 use super::row_above::{RowAbove, RowWrap};
+use super::screen_sizes::ScreenSizes;
 use super::terminal_guard::TerminalGuard;
 use crate::app::os::unix_ms;
 use crate::chat::command::{COMMANDS, ParsedLine, parse_line};
 use crate::chat::{Echo, KnownNames, LineStart, PromptView, ReturnedLine};
 use crate::render::layout::Layout;
 use crate::render::progress_row::ProgressRow;
-use crate::render::{Size, prompt_line};
+use crate::render::prompt_line;
 use crate::time::UnixMs;
 use crate::ui::size::size;
 
@@ -27,7 +28,7 @@ const POLL_MS: u64 = 50;
 const TURN_WAIT_MS: u64 = 1_000;
 /// Longest wait of [`PrintGate::close`] for a message that is being printed, in milliseconds.
 const CLOSE_WAIT_MS: u64 = 5;
-/// Longest wait for the editor to know the size, and the interval at which that is looked at.
+/// Longest wait for a size to be told, and the interval at which that is looked at.
 const SETTLED_AT_LATEST: Duration = Duration::from_secs(2);
 const SETTLED_POLL: Duration = Duration::from_millis(20);
 
@@ -258,8 +259,7 @@ pub(crate) struct EditorShared {
     searching: AtomicBool,
     /// Whether a read was left, and the one in its place has not painted yet.
     beginning_anew: AtomicBool,
-    /// Size as rustyline knows it: it asks as a read begins, and when it is told.
-    known_size: Mutex<Size>,
+    pub(crate) sizes: ScreenSizes,
     /// Whether the terminal wraps its rows anew when it becomes narrower, before it tells.
     pub(crate) reflows: bool,
     cursor: Mutex<CursorPlace>,
@@ -271,7 +271,7 @@ impl EditorShared {
         let (state, line) = (Mutex::new(state), Mutex::default());
         let (turn, searching, beginning_anew) =
             (Turn::default(), AtomicBool::default(), AtomicBool::default());
-        let known_size = Mutex::new(size());
+        let sizes = ScreenSizes::new();
         let reflows = reflow::is_tmux(|name| std::env::var(name).ok());
         let (cursor, printed, row_above) = (Mutex::default(), Mutex::default(), Mutex::default());
         Self {
@@ -285,7 +285,7 @@ impl EditorShared {
             closing,
             searching,
             beginning_anew,
-            known_size,
+            sizes,
             reflows,
             cursor,
         }
@@ -308,15 +308,19 @@ impl EditorShared {
         self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the editor can know the size of the screen, on a terminal that moves rows: what
-    /// it paints before that stands elsewhere.
+    /// Waits until the size of the screen holds, on a terminal that moves rows: what is painted
+    /// before that stands elsewhere. A size that no signal tells is taken note of in the end.
     pub(crate) fn wait_settled(&self) {
-        let until = Instant::now() + SETTLED_AT_LATEST;
-        while self.reflows
-            && (self.gate.is_held() || size() != self.known_size())
-            && !self.is_closing()
-            && Instant::now() < until
-        {
+        let mut until = Instant::now() + SETTLED_AT_LATEST;
+        while self.reflows && !self.is_closing() {
+            let now = Instant::now();
+            if self.gate.is_held() {
+                until = now + SETTLED_AT_LATEST;
+            } else if size() == self.sizes.settled() {
+                return;
+            } else if now > until {
+                self.sizes.note_settled();
+            }
             self.gate.wait_changed(SETTLED_POLL);
         }
     }
@@ -366,17 +370,6 @@ impl EditorShared {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, EditorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes note of the size as rustyline learns of it, and returns it.
-    pub(crate) fn note_size(&self) -> Size {
-        let size = size();
-        *self.known_size.lock().unwrap_or_else(PoisonError::into_inner) = size;
-        size
-    }
-
-    pub(crate) fn known_size(&self) -> Size {
-        *self.known_size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_beginning_anew(&self, is_beginning: bool) {

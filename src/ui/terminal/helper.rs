@@ -23,8 +23,9 @@ use super::editor_state::{
 };
 use super::key_bindings::{self, KeyState};
 use super::line_edits::behind_change;
-use super::line_rows::ended_rows;
+use super::line_rows::{ended_rows, line_rows};
 use super::reflow::{self, PaintedLine};
+use super::resizes;
 use super::row_above;
 use super::tall_line::TallLine;
 use crate::app::os;
@@ -58,9 +59,6 @@ enum Painting {
 struct LineState {
     mode: LineMode,
     painting: Painting,
-    /// Size of the screen as rustyline lays the line out; it learns of another with a key or a
-    /// signal, not with what is printed.
-    size: Size,
     /// Cells of a row as the read began.
     begun_cells: usize,
     /// Column behind the prompt as it was laid out, and behind the text.
@@ -141,8 +139,8 @@ impl Helper {
             // A terminal that is gone shows nothing.
             let _ = os::print(reflow::TO_LAST_ROW);
         }
-        let size = self.shared.note_size();
-        self.line.set(LineState { mode, size, begun_cells: size.cells, ..LineState::default() });
+        let begun_cells = self.shared.sizes.begin().cells;
+        self.line.set(LineState { mode, begun_cells, ..LineState::default() });
         self.shared.state().painted_prompt = None;
         self.keys.begin(initial);
         self.handed_over.take();
@@ -157,9 +155,9 @@ impl Helper {
     /// Begins the line once more where it stands, after [`BeginAnew`].
     pub(crate) fn start_anew(&self) {
         self.shared.wait_settled();
-        let (line, size) = (self.line.get(), self.shared.note_size());
+        let (line, begun_cells) = (self.line.get(), self.shared.sizes.begin().cells);
         let painting = Painting::Line;
-        self.line.set(LineState { painting, size, begun_cells: size.cells, is_anew: true, ..line });
+        self.line.set(LineState { painting, begun_cells, is_anew: true, ..line });
         self.shared.state().painted_prompt = None;
         self.keys.edits().begin_anew();
     }
@@ -213,21 +211,32 @@ impl Helper {
         self.keys.without_continuations(line).trim_end_matches('\n').to_owned()
     }
 
-    /// Takes note that a key was handled, or a size, whose painting comes next, if it has one.
-    fn key_handled(&self) {
-        let (line, size) = (self.line.get(), self.shared.known_size());
-        let rows_above = if size == line.size { line.rows_above } else { 0 };
-        self.line.set(LineState { by_key: true, size, rows_above, ..line });
+    /// Takes note of the size that the line is laid out for from now on.
+    fn track_layout(&self) {
+        if self.shared.sizes.take_told() {
+            self.line.set(LineState { rows_above: 0, ..self.line.get() });
+        }
     }
 
-    /// Takes note of a line that was laid out for a wider screen, which has wrapped it anew.
+    /// Takes note that a key was handled, or a size, whose painting comes next, if it has one.
+    fn key_handled(&self) {
+        self.line.set(LineState { by_key: true, ..self.line.get() });
+    }
+
+    /// Takes note of a line that was painted on a wider screen, which has wrapped it anew.
     fn track_reflow(&self) {
-        let (size, now) = (self.line.get().size, self.shared.known_size());
+        let now = self.shared.sizes.settled().cells;
         let is_left = self.shared.cursor() == CursorPlace::BelowAll;
-        if now.cells < size.cells && self.shared.reflows && !is_left {
-            let rows_gained = Some(self.shared.line().painted.rows_gained(size.cells, now.cells));
-            self.line.set(LineState { rows_gained, ..self.line.get() });
+        let painted = self.shared.line().painted.clone();
+        if now < painted.screen_cells && self.shared.reflows && !is_left {
+            self.line.set(LineState { rows_gained: Some(painted.rows_gained(now)), ..self.line.get() });
         }
+    }
+
+    /// Rows as the screen has room for them, while they are edited.
+    fn cut(&self, rows: String, start: usize) -> String {
+        let is_edited = self.line.get().painting == Painting::Line;
+        if is_edited { self.shared.sizes.cut(rows, start) } else { rows }
     }
 
     /// Whether a read with another prompt is to take the place of this one.
@@ -251,12 +260,9 @@ impl Helper {
         // Below what is printed, the line is painted whole.
         let is_continued = line.by_key && !line.is_anew && printed.is_empty();
         let rows_above = if is_continued { line.rows_above } else { 0 };
-        let place = match line.by_key {
-            _ if self.is_screen_cleared() && (!line.by_key || line.is_anew) => "\x1b8".to_owned(),
-            // Above what was printed is no line any more.
-            false => String::new(),
-            true => line.rows_gained.map(reflow::clear_gained).unwrap_or_default(),
-        };
+        let is_saved = self.is_screen_cleared() && (!line.by_key || line.is_anew);
+        let place = if is_saved { "\x1b8" } else { "" }.to_owned()
+            + &line.rows_gained.map(reflow::clear_gained).unwrap_or_default();
         let above = self.row_above(prompt, &printed);
         self.line.set(LineState { by_key: false, is_anew: false, rows_gained: None, rows_above, ..line });
         place + &above
@@ -265,10 +271,11 @@ impl Helper {
     /// What is printed, in the place of the row above the line, and that row. A key leaves it as it
     /// stands.
     fn row_above(&self, prompt: &str, printed: &str) -> String {
-        let LineState { by_key, size: Size { cells, rows }, mode, painting, .. } = self.line.get();
-        let (prompt_rows, prompt_end) = ended_rows(prompt, 0, cells);
+        let LineState { by_key, mode, painting, .. } = self.line.get();
+        let (Size { cells, rows }, layout) = (self.shared.sizes.settled(), self.shared.sizes.layout());
+        let (prompt_rows, prompt_end) = ended_rows(prompt, 0, layout.cells);
         let prompt = (prompt_rows.matches('\n').count(), prompt_end);
-        let has_room = row_above::has_room(line_rows(&self.last_text(), prompt, cells), rows);
+        let has_room = row_above::has_room(line_rows(&self.last_text(), prompt, layout.cells), rows);
         let mut state = self.shared.state();
         let progress = state.progress_row();
         let mut above = self.shared.row_above();
@@ -281,7 +288,7 @@ impl Helper {
         let mut text = above.take_cleared(cells, self.shared.row_wrap()) + printed;
         if let Some(row) = shown {
             above.set(row.width(), cells, prompt);
-            text += &colour::paint(&row, colour::DIM, state.layout.depth);
+            text += &self.shared.row_wrap().written(&colour::paint(&row, colour::DIM, state.layout.depth));
             text.push('\n');
         }
         text
@@ -289,8 +296,9 @@ impl Helper {
 
     /// Sequence that removes the row above the line, from a cursor in the row below the line.
     fn removed_row(&self, hint_rows: usize) -> String {
-        let LineState { prompt_row, prompt_end, size, .. } = self.line.get();
-        let rows = line_rows(&self.last_text(), (prompt_row, prompt_end), size.cells) + hint_rows;
+        let LineState { prompt_row, prompt_end, .. } = self.line.get();
+        let (size, cells) = (self.shared.sizes.settled(), self.shared.sizes.layout().cells);
+        let rows = line_rows(&self.last_text(), (prompt_row, prompt_end), cells) + hint_rows;
         self.shared.row_above().take_removed(rows, size, self.shared.row_wrap())
     }
 
@@ -340,6 +348,8 @@ impl Helper {
         let mut line = self.shared.line();
         text.clone_into(&mut line.painted.text);
         (line.painted.cursor, line.painted.prompt) = (cursor, (prompt_row, prompt_end));
+        line.painted.cells = self.shared.sizes.layout().cells;
+        line.painted.screen_cells = self.shared.sizes.settled().cells;
     }
 
     /// The first character of a line fixes whom it is for: whom the prompt showed then.
@@ -363,8 +373,8 @@ impl Helper {
     /// A text that is painted in the place of a line. The layout stays that of the line: where that
     /// ends at the edge, rustyline goes one row down.
     fn in_place_of<'l>(&self, line: &str, mut text: String) -> Cow<'l, str> {
-        let LineState { prompt_end, size: Size { cells, .. }, .. } = self.line.get();
-        let column = ended_rows(line, prompt_end, cells).1;
+        let cells = self.shared.sizes.layout().cells;
+        let column = ended_rows(line, self.line.get().prompt_end, cells).1;
         if column == cells || (column == 0 && line.contains('\n')) {
             text.push_str("\x1b[A");
         }
@@ -373,22 +383,23 @@ impl Helper {
 
     /// The rows of the prompt, and of the line behind it.
     fn prompt_rows(&self, prompt: &str) -> String {
-        let (rows, prompt_end) = ended_rows(prompt, 0, self.line.get().size.cells);
+        let (rows, prompt_end) = ended_rows(prompt, 0, self.shared.sizes.layout().cells);
         let prompt_row = rows.matches('\n').count();
         self.line.set(LineState { prompt_end, prompt_row, ..self.line.get() });
-        rows
+        self.cut(rows, 0)
     }
 
     /// The line, if it is one of text that the screen has too few rows for.
     fn tall(&self, text: &str, cursor: usize) -> Option<TallLine> {
-        let LineState { mode, prompt_end, prompt_row, size, .. } = self.line.get();
+        let (LineState { mode, prompt_end, prompt_row, .. }, size) =
+            (self.line.get(), self.shared.sizes.layout());
         let parts = text.split_at_checked(cursor).filter(|_| mode == LineMode::Line)?;
         TallLine::of(parts, (prompt_row, prompt_end), (size.cells, size.rows))
     }
 
     fn text_rows(&self, text: &str) -> String {
-        let LineState { prompt_end, size, rows_above, .. } = self.line.get();
-        let (rows, text_end) = ended_rows(text, prompt_end, size.cells);
+        let LineState { prompt_end, rows_above, .. } = self.line.get();
+        let (rows, text_end) = ended_rows(text, prompt_end, self.shared.sizes.layout().cells);
         self.line.set(LineState { text_end, hint_rows: 0, ..self.line.get() });
         let prompt = std::mem::take(&mut *self.prompt_of_tall.borrow_mut());
         if !prompt.is_empty()
@@ -398,7 +409,7 @@ impl Helper {
             self.line.set(LineState { rows_above, ..self.line.get() });
             return rows_of_tall;
         }
-        rows
+        self.cut(rows, prompt_end)
     }
 }
 
@@ -407,13 +418,6 @@ fn sample(line: &str) -> String {
     let rows: Vec<_> = line.lines().collect();
     let shown = rows.iter().take(SAMPLE_ROWS).copied().collect::<Vec<_>>().join("\n");
     format!("{shown}\n{}", display::block_rest(rows.len().saturating_sub(SAMPLE_ROWS)))
-}
-
-/// Rows of a line behind a prompt that ends in a row and at a column. Behind a full row rustyline
-/// has an empty one.
-fn line_rows(text: &str, (prompt_row, prompt_end): (usize, usize), cells: usize) -> usize {
-    let (rows, end) = ended_rows(text, prompt_end, cells);
-    prompt_row + rows.matches('\n').count() + 1 + usize::from(end == cells)
 }
 
 impl rustyline::Helper for Helper {}
@@ -433,7 +437,8 @@ impl Validator for Helper {
         };
         self.line.set(LineState { painting, ..line });
         // An empty message asks for a painting without hints.
-        let is_painted = painting != Painting::Accepted || self.shared.row_above().stands();
+        let is_whole = !self.shared.row_above().stands() && !self.shared.sizes.is_narrower();
+        let is_painted = painting != Painting::Accepted || !is_whole;
         Ok(ValidationResult::Valid(is_painted.then(String::new)))
     }
 }
@@ -457,6 +462,11 @@ impl Highlighter for Helper {
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
+        let is_by_key = self.line.get().by_key;
+        if !is_by_key {
+            self.track_layout();
+            self.track_reflow();
+        }
         if self.handed_over.borrow().is_none() {
             if default && self.line.get().mode == LineMode::Line && self.leaves() {
                 return Cow::Borrowed("");
@@ -466,6 +476,9 @@ impl Highlighter for Helper {
         // Another prompt than the line's: that of a search, or of a repetition.
         self.shared.set_searching(!default);
         self.shared.take_cursor();
+        if !is_by_key && self.shared.sizes.differ() && resizes::tell_editor().is_ok() {
+            self.shared.sizes.tell();
+        }
         let place = self.place(prompt);
         let rows = self.prompt_rows(prompt);
         let line = self.line.get();
@@ -497,18 +510,19 @@ impl Highlighter for Helper {
         Cow::Owned(format!("{place}{title}{painted}"))
     }
 
-    /// Whether the whole line is to be painted, not only what was typed: on a cleared screen and in
-    /// a tall line, where every key has to have its painting.
+    /// Whether the whole line is to be painted, not only what was typed: on a cleared screen, on
+    /// one that cuts its rows and in a tall line, where every key has to have its painting.
     fn highlight_char(&self, line: &str, pos: usize, _kind: CmdKind) -> bool {
+        self.track_layout();
         self.shared.wait_settled();
         self.track_reflow();
         self.key_handled();
         self.track_painted(line, pos);
         self.line.set(LineState { cursor: pos, ..self.line.get() });
-        if self.is_misfit(line) {
+        if self.is_misfit(line) || self.shared.sizes.differ() {
             self.events.report_stale_prompt();
         }
-        self.is_screen_cleared() || self.tall(line, pos).is_some()
+        self.is_screen_cleared() || self.shared.sizes.is_narrower() || self.tall(line, pos).is_some()
     }
 
     fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {
@@ -518,11 +532,12 @@ impl Highlighter for Helper {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        let LineState { text_end, size, .. } = self.line.get();
-        let (rows, _) = ended_rows(hint, text_end, size.cells);
+        let text_end = self.line.get().text_end;
+        let (rows, _) = ended_rows(hint, text_end, self.shared.sizes.layout().cells);
         self.line.set(LineState { hint_rows: rows.matches('\n').count(), ..self.line.get() });
         hint.clone_into(&mut self.shared.line().painted.hint);
-        Cow::Owned(colour::paint(&rows, colour::DIM, self.shared.state().layout.depth))
+        let hint = colour::paint(&self.cut(rows, text_end), colour::DIM, self.shared.state().layout.depth);
+        Cow::Owned(self.shared.row_wrap().written(&hint))
     }
 }
 

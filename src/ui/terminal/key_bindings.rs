@@ -33,10 +33,10 @@ pub(super) fn bind<H: Helper>(
     // rustyline's own Ctrl-Z would give the shell the modes between two lines.
     let suspended = Arc::clone(shared);
     let suspend = on_key(move |_, context| {
-        let (size, wrap) = (suspended.known_size(), suspended.row_wrap());
+        let (size, wrap) = (suspended.sizes.layout(), suspended.row_wrap());
         suspended.row_above().remove(before_cursor(context), size, wrap);
         suspended.terminal.suspend();
-        suspended.note_size();
+        suspended.sizes.note_settled();
         Some(Cmd::Repaint)
     });
     editor.bind_sequence(KeyEvent::ctrl('Z'), suspend);
@@ -45,7 +45,7 @@ pub(super) fn bind<H: Helper>(
     let clear = on_key(move |_, context| {
         state.screen_cleared.store(true, Ordering::SeqCst);
         // Some terminals keep what they clear.
-        shared.row_above().remove(before_cursor(context), shared.known_size(), shared.row_wrap());
+        shared.row_above().remove(before_cursor(context), shared.sizes.layout(), shared.row_wrap());
         Some(Cmd::ClearScreen)
     });
     editor.bind_sequence(KeyEvent::ctrl('L'), clear);

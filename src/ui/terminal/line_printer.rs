@@ -17,6 +17,7 @@ const REPAINT: &str = "\x1b7\x1b[A\n";
 ///
 /// rustyline writes a text right above the line. While the row above the line may stand, the
 /// painting writes the text instead, in the place of the row: it alone knows whether that stands.
+/// So it does on a terminal that moves rows, where it has to clear what these have become first.
 pub(crate) struct LinePrinter<P> {
     shared: Arc<EditorShared>,
     external: P,
@@ -32,7 +33,11 @@ enum Writer {
 
 impl<P: ExternalPrinter> LinePrinter<P> {
     pub(crate) fn new(shared: Arc<EditorShared>, external: P) -> Self {
-        Self { shared, external, writer: Writer::Rustyline }
+        let writer = if shared.reflows { Writer::Painting } else { Writer::Rustyline };
+        if writer == Writer::Painting {
+            shared.row_above().allow();
+        }
+        Self { shared, external, writer }
     }
 
     /// Prints a text; an empty one repaints the prompt if that is out of date.
@@ -43,16 +48,17 @@ impl<P: ExternalPrinter> LinePrinter<P> {
             let (has_row, is_stale) = {
                 let state = shared.state();
                 let is_moved = matches!(shared.cursor(), CursorPlace::Found | CursorPlace::BelowAll);
-                (state.progress.is_some(), state.is_prompt_stale() || is_moved)
+                (state.progress.is_some(), state.is_prompt_stale() || is_moved || shared.sizes.differ())
             };
-            match (self.writer, has_row) {
-                (Writer::Rustyline, true) => self.begin_row(text),
+            match self.writer {
+                Writer::Rustyline if has_row => self.begin_row(text),
                 _ if text.is_empty() && !is_stale => Ok(()),
-                (Writer::Rustyline, false) => self.print_by_rustyline(text),
-                (Writer::Painting, true) => self.print_by_painting(text),
-                (Writer::Painting, false) => {
-                    shared.row_above().disallow();
-                    self.writer = Writer::Rustyline;
+                Writer::Rustyline => self.print_by_rustyline(text),
+                Writer::Painting => {
+                    if !has_row && !shared.reflows {
+                        shared.row_above().disallow();
+                        self.writer = Writer::Rustyline;
+                    }
                     self.print_by_painting(text)
                 }
             }

@@ -29,6 +29,22 @@ pub(crate) fn ended_rows(text: &str, start: usize, cells: usize) -> (String, usi
     (rows, column)
 }
 
+/// Rows of a line behind a prompt that ends in a row and at a column. Behind a full row rustyline
+/// has an empty one.
+pub(crate) fn line_rows(text: &str, (prompt_row, prompt_end): (usize, usize), cells: usize) -> usize {
+    let (rows, end) = ended_rows(text, prompt_end, cells);
+    prompt_row + rows.matches('\n').count() + 1 + usize::from(end == cells)
+}
+
+/// Such rows, each as far as a screen of so many cells has room for it.
+pub(crate) fn cut_rows(rows: &str, start: usize, cells: usize) -> String {
+    let cut = rows.split('\n').enumerate().map(|(number, row)| {
+        let (wrapped, _) = ended_rows(row, if number == 0 { start } else { 0 }, cells);
+        wrapped.split('\n').next().unwrap_or_default().to_owned()
+    });
+    cut.collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +65,18 @@ mod tests {
         ] {
             let (found, end) = ended_rows(line, 5, 10);
             assert_eq!((found.as_str(), end), (rows, column), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn rows_that_are_cut_stay_as_many() {
+        for (rows, start, cut) in [
+            ("", 5, ""),
+            ("abcdef\nghijkl", 2, "abcd\nghijkl"),
+            ("가나다\n라마바사", 1, "가나\n라마바"),
+            ("abc\nde\n", 9, "\nde\n"),
+        ] {
+            assert_eq!(cut_rows(rows, start, 6), cut, "{rows:?}");
         }
     }
 }

@@ -17,6 +17,7 @@ mod line_rows;
 mod reflow;
 mod resizes;
 mod row_above;
+mod screen_sizes;
 mod stopped_keys;
 mod tall_line;
 mod terminal_guard;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::line_rows::ended_rows;
+use super::line_rows::{cut_rows, ended_rows};
 
 /// Time for which a size has to hold: tmux wraps its rows at once, and tells the size up to 250 ms
 /// later, perhaps first one that holds no more.
@@ -29,15 +29,19 @@ pub(crate) struct PaintedLine {
     pub(crate) hint: String,
     /// Row in which the prompt ends, and the column behind it.
     pub(crate) prompt: (usize, usize),
+    /// Cells of a row as rustyline has laid it out.
+    pub(crate) cells: usize,
+    /// Cells of the screen, at which longer rows are cut.
+    pub(crate) screen_cells: usize,
 }
 
 impl PaintedLine {
-    /// Rows below the cursor, its column, and the rows of the whole, as rustyline lays it out.
-    pub(crate) fn place(&self, cells: usize) -> (usize, usize, usize) {
+    /// Rows below the cursor, its column, and the rows of the whole.
+    pub(crate) fn place(&self) -> (usize, usize, usize) {
         let position = |text: &str| {
-            let (rows, column) = ended_rows(text, self.prompt.1, cells);
+            let (rows, column) = ended_rows(text, self.prompt.1, self.cells);
             let row = self.prompt.0 + rows.matches('\n').count();
-            if column == cells { (row + 1, 0) } else { (row, column) }
+            if column == self.cells { (row + 1, 0) } else { (row, column) }
         };
         let (row, column) = position(self.text.get(..self.cursor).unwrap_or(&self.text));
         let (last, _) = position(&(self.text.clone() + &self.hint));
@@ -49,16 +53,12 @@ impl PaintedLine {
     }
 
     /// Rows that a screen which has become narrower makes of it besides those that it had.
-    pub(crate) fn rows_gained(&self, before: usize, now: usize) -> usize {
-        rows_gained(&(self.text.clone() + &self.hint), self.prompt.1, before, now)
+    pub(crate) fn rows_gained(&self, now: usize) -> usize {
+        let (rows, _) = ended_rows(&(self.text.clone() + &self.hint), self.prompt.1, self.cells);
+        let stand_in = " ".repeat(self.prompt.1);
+        let on_screen = cut_rows(&(stand_in + &rows), 0, self.screen_cells);
+        on_screen.split('\n').map(|row| ended_rows(row, 0, now).0.matches('\n').count()).sum()
     }
-}
-
-fn rows_gained(text: &str, start: usize, before: usize, now: usize) -> usize {
-    let (rows, _) = ended_rows(text, start, before);
-    let stand_in = " ".repeat(start);
-    let on_screen = format!("{stand_in}{rows}");
-    on_screen.split('\n').map(|row| ended_rows(row, 0, now).0.matches('\n').count()).sum()
 }
 
 /// More rows than any screen has.
@@ -94,18 +94,24 @@ mod tests {
     #[test]
     fn a_row_of_the_line_becomes_as_many_as_a_narrower_screen_makes_of_it() {
         let line = "x".repeat(90);
-        for (text, start, before, now, rows) in [
-            ("", 7, 80, 30, 0),
-            (&line[..20], 10, 80, 30, 0),
-            (&line[..21], 10, 80, 30, 1),
-            (&line, 10, 80, 30, 2),
-            (&line, 10, 80, 40, 1),
-            (&line, 10, 40, 80, 0),
+        for (text, start, cells, screen_cells, now, rows) in [
+            ("", 7, 80, 80, 30, 0),
+            (&line[..20], 10, 80, 80, 30, 0),
+            (&line[..21], 10, 80, 80, 30, 1),
+            (&line, 10, 80, 80, 30, 2),
+            (&line, 10, 80, 80, 40, 1),
+            (&line, 10, 40, 40, 80, 0),
             // A wide character leaves a cell free at the edge.
-            ("가나다라마바사", 0, 14, 7, 2),
-            ("가나\n다라", 0, 14, 3, 2),
+            ("가나다라마바사", 0, 14, 14, 7, 2),
+            ("가나\n다라", 0, 14, 14, 3, 2),
+            // Cut, so that each of its rows is one.
+            (&line, 10, 80, 30, 30, 0),
+            (&line, 10, 80, 30, 20, 1),
         ] {
-            assert_eq!(rows_gained(text, start, before, now), rows, "{text} {start} {before} {now}");
+            let prompt = (0, start);
+            let painted =
+                PaintedLine { text: text.to_owned(), prompt, cells, screen_cells, ..PaintedLine::default() };
+            assert_eq!(painted.rows_gained(now), rows, "{text} {start} {cells} {screen_cells} {now}");
         }
     }
 

@@ -1,5 +1,9 @@
 //! Signal that the screen has another size (SIGWINCH). One thread takes it, so that none is missed:
-//! it puts the cursor back where the line ends, tells rustyline, and has the prompt fitted.
+//! it puts the cursor back where the line ends, and has the line painted anew.
+//!
+//! rustyline reads the signal behind all keys that it has read already. What those paint would be
+//! laid out for one size and cleared for another, a row higher with each of them. So it is told
+//! only when no key waits ([`tell_editor`]), and is taken to have the size of before until then.
 //!
 //! rustyline clears as many rows above the cursor as the line has. tmux may put the cursor into any
 //! row above it as it wraps wide characters anew (`grid_reflow_join` as of 3.7), and those rows may
@@ -67,22 +71,26 @@ fn take_all(closing: &AtomicBool, events: &EventSender) {
     let signal = SigSet::from(Signal::SIGWINCH);
     while signal.wait().is_ok() && !closing.load(Ordering::SeqCst) {
         settle_size(events.shared());
-        // To rustyline's handler, if a line is read: it runs here as soon as this thread lets it.
-        let told = raise(Signal::SIGWINCH).and_then(|()| signal.thread_unblock());
         events.shared().gate.release();
         events.report_stale_prompt();
-        if told.and_then(|()| signal.thread_block()).is_err() {
-            return;
-        }
     }
 }
 
+/// Tells rustyline of another size: its handler runs in this thread, which is the editor's. It asks
+/// for the size before it reads another key.
+pub(super) fn tell_editor() -> nix::Result<()> {
+    let signal = SigSet::from(Signal::SIGWINCH);
+    raise(Signal::SIGWINCH)?;
+    signal.thread_unblock()?;
+    signal.thread_block()
+}
+
 /// Takes note of a size, on a terminal that tells it late once it has held. Output and keys wait
-/// until the editor knows it: what they write would stand where the line stood before. The end of
-/// the program unparks the thread.
+/// until then: what they write would stand where the line stood before. The end of the program
+/// unparks the thread.
 fn settle_size(shared: &EditorShared) {
     shared.gate.hold();
-    let (known, mut told) = (shared.known_size(), size());
+    let (known, mut told) = (shared.sizes.settled(), size());
     let mut is_rewrapped = told.cells != known.cells;
     let mut rows = if told.rows < known.rows { LineRows::MayBeGone } else { LineRows::Kept };
     if shared.reflows && is_rewrapped {
@@ -103,7 +111,7 @@ fn settle_size(shared: &EditorShared) {
         LineRows::MayBeGone => make_room(shared),
         LineRows::Kept => {}
     }
-    shared.note_size();
+    shared.sizes.note_settled();
 }
 
 /// What has become of the rows of the line that are below the cursor.
@@ -137,8 +145,8 @@ fn find_line(shared: &EditorShared, rows_below: LineRows) {
     if !shared.is_read() {
         return shared.set_cursor(CursorPlace::Unknown);
     }
-    let (known, line) = (shared.known_size(), shared.line().painted.clone());
-    let (below, column, rows) = line.place(known.cells);
+    let (known, line) = (shared.sizes.settled(), shared.line().painted.clone());
+    let (below, column, rows) = line.place();
     // The rest of the last row too was below the cursor, where a narrow screen had wrapped it.
     let (place, sequence) = if line.goes_on_behind_cursor() && rows_below == LineRows::MayBeGone {
         shared.row_above().forget();
@@ -153,7 +161,7 @@ fn find_line(shared: &EditorShared, rows_below: LineRows) {
 /// Makes sure that the rows of the line below its cursor are there: a terminal that has become
 /// lower may have dropped them, and the editor goes down before it clears upwards.
 fn make_room(shared: &EditorShared) {
-    let (below, column, _) = shared.line().painted.place(shared.known_size().cells);
+    let (below, column, _) = shared.line().painted.place();
     if shared.is_read() && below > 0 {
         write(&("\n".repeat(below) + &reflow::up(below) + &reflow::to_column(column)));
     }

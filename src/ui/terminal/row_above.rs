@@ -36,6 +36,17 @@ pub(crate) enum RowWrap {
     AsBefore,
 }
 
+impl RowWrap {
+    /// Rows as they are written: cut at the edge (DECAWM), since a screen that has become narrower
+    /// meanwhile would wrap them. What it wraps anew is counted as it is wrapped.
+    pub(crate) fn written(self, rows: &str) -> String {
+        match self {
+            Self::Anew => rows.to_owned(),
+            Self::AsBefore => format!("\x1b[?7l{rows}\x1b[?7h"),
+        }
+    }
+}
+
 impl RowAbove {
     pub(crate) fn is_allowed(&self) -> bool {
         self.is_allowed
