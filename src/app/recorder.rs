@@ -293,7 +293,7 @@ impl Recorder {
                 self.expect("$**");
             }
             // A secret, and another in the script.
-            Info::Invitations(InvitationsInfo::Made(_)) => self.expect("$**"),
+            Info::Invitations(InvitationsInfo::Made { .. }) => self.expect("$**"),
             Info::Named { old, name } => {
                 if let Some(label) = self.labels.remove(old) {
                     self.labels.insert(name.clone(), label);

@@ -150,7 +150,7 @@ impl KnockEnd {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant is its sentence in `display`")]
 pub enum InvitationsInfo {
-    Made(Box<MadeInvitation>),
+    Made { made: Box<MadeInvitation> },
     Dropped { number: u32 },
     None,
 }

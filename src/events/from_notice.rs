@@ -363,7 +363,7 @@ fn of_info(info: &Info) -> OutputEvent {
             let (number, fingerprint, state) = (*number, fingerprint.to_string(), end.word());
             OutputEvent::Knock { number, fingerprint, state, text: None }
         }
-        Info::Invitations(InvitationsInfo::Made(made)) => OutputEvent::Invitation(InvitationEvent {
+        Info::Invitations(InvitationsInfo::Made { made }) => OutputEvent::Invitation(InvitationEvent {
             number: made.kept.number,
             url: made.invitation.to_string(),
             name: made.kept.name.as_ref().map(ToString::to_string),

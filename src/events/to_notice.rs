@@ -63,15 +63,17 @@ pub(crate) fn notice(event: &Value) -> Option<Notice> {
             let via = event["via"].as_str().map(|via| format!(" via {via}")).unwrap_or_default();
             return words(format!("connecting to {}{via}; Ctrl-C cancels", text(event, "address")));
         }
-        "invitation" => Notice::Info(Info::Invitations(InvitationsInfo::Made(Box::new(invitation(event)?)))),
+        "invitation" => {
+            Notice::Info(Info::Invitations(InvitationsInfo::Made { made: Box::new(invitation(event)?) }))
+        }
         "knock" => {
             let (number, fingerprint) = (number(event)?, text(event, "fingerprint").parse().ok()?);
-            Notice::Info(Info::Lobby(match KnockEnd::of_word(event["state"].as_str()?) {
-                Some(end) => LobbyInfo::Gone { number, fingerprint, end },
-                None => {
-                    let text = SafeText::line(&text(event, "text"));
-                    LobbyInfo::Knocks { number, fingerprint, text }
-                }
+            let end = KnockEnd::of_word(event["state"].as_str()?);
+            Notice::Info(Info::Lobby(if let Some(end) = end {
+                LobbyInfo::Gone { number, fingerprint, end }
+            } else {
+                let text = SafeText::line(&text(event, "text"));
+                LobbyInfo::Knocks { number, fingerprint, text }
             }))
         }
         "rollover" => {

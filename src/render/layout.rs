@@ -190,7 +190,7 @@ impl Layout {
                 let card = SafetyCard::new(name, number, fingerprint, *trust_level);
                 safety_card::render(&card, size, self.depth)
             }
-            Notice::Info(Info::Invitations(InvitationsInfo::Made(made))) => {
+            Notice::Info(Info::Invitations(InvitationsInfo::Made { made })) => {
                 let title: Vec<_> = rewritten(&notice.rows()).into_iter().take(1).collect();
                 let gap = self.column(cells).saturating_sub(1);
                 let title = self.marked_rows(&title, gap, now, cells);

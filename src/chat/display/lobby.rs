@@ -41,7 +41,7 @@ fn gone(number: u32, end: KnockEnd) -> String {
 impl InvitationsInfo {
     pub(super) fn describe(&self) -> (RecordingClass<'_>, String) {
         match self {
-            Self::Made(made) => (Special, format!("{}\n{}", made_for(made), made.invitation)),
+            Self::Made { made } => (Special, format!("{}\n{}", made_for(made), made.invitation)),
             Self::Dropped { number } => {
                 (AnyRows, format!("invitation {number} is taken back; who has come by it stays in your book"))
             }

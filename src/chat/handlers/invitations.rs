@@ -78,7 +78,7 @@ impl Chat {
         let of_book = self.book.invitations().find(|kept| kept.hash == made.kept.hash).cloned();
         let kept = of_book.unwrap_or(made.kept);
         let made = MadeInvitation { kept, ..made };
-        self.effects.info(Info::Invitations(InvitationsInfo::Made(Box::new(made))));
+        self.effects.info(Info::Invitations(InvitationsInfo::Made { made: Box::new(made) }));
     }
 
     /// `:invite list`
