@@ -3,6 +3,7 @@
 mod bounds;
 mod confirm;
 mod durability;
+mod files;
 mod judgement;
 mod lobby;
 mod rekeying;

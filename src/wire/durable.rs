@@ -144,3 +144,23 @@ impl Resume {
             && (self.your_epoch != Epoch::NONE || self.last == 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_different_counts_are_not_compared() {
+        let pair = |epoch, seq| Count::Pair(PairNumber { epoch: Epoch([epoch; 16]), seq });
+        for (one, other) in
+            [(pair(1, 9), pair(2, 3)), (pair(1, 9), Count::Connection(3)), (Count::Connection(9), pair(1, 3))]
+        {
+            assert_eq!(one.of_same(other), None);
+            assert_eq!(one.latest(other), other, "the later one");
+        }
+        for (greater, less) in [(pair(1, 9), pair(1, 3)), (Count::Connection(9), Count::Connection(3))] {
+            assert_eq!(greater.of_same(less), Some(3));
+            assert_eq!((greater.latest(less), less.latest(greater)), (greater, greater));
+        }
+    }
+}

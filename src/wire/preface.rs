@@ -94,11 +94,14 @@ mod tests {
         let pipe = Preface::new(Purpose::Pipe);
         assert_eq!(chat.greet(&chat.to_bytes()), Ok(PrefaceProgress::Agreed));
         assert_eq!(chat.greet(&pipe.to_bytes()), Err(WireError::Purpose(Purpose::Pipe)));
+        assert_eq!(pipe.greet(&chat.to_bytes()), Err(WireError::Purpose(Purpose::Chat)));
         let mut newer = chat.to_bytes();
         newer[8] = 2;
         assert_eq!(chat.greet(&newer), Err(WireError::Version { version: 2, suite: 1 }));
-        let mut reserved = chat.to_bytes();
-        reserved[15] = 1;
-        assert_eq!(chat.greet(&reserved), Err(WireError::NotRsachat));
+        for preface in [chat, pipe] {
+            let mut reserved = preface.to_bytes();
+            reserved[15] = 1;
+            assert_eq!(preface.greet(&reserved), Err(WireError::NotRsachat));
+        }
     }
 }

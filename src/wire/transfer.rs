@@ -593,11 +593,34 @@ mod tests {
         }
 
         #[test]
+        fn an_entry_takes_as_many_bytes_as_it_says(entry in any_entry()) {
+            let mut bytes = Vec::new();
+            entry.write(&mut bytes);
+            prop_assert_eq!(bytes.len(), entry.encoded_bytes());
+        }
+
+        #[test]
+        fn an_offer_is_read_back_from_its_bytes_and_nothing_else_is_one(offer in any_offer()) {
+            prop_assert_eq!(Offer::from_bytes(&offer.to_bytes()), Some(offer));
+            prop_assert_eq!(Offer::from_bytes(&[7; 16]), None);
+        }
+
+        #[test]
         fn any_body_is_read_or_refused(number in 16_u8..=26, body in vec(any::<u8>(), 0..400)) {
             let plaintext = [&[number, 0, 0][..], &body].concat();
             let length = u16::try_from(body.len()).unwrap().to_be_bytes();
             let plaintext = [&plaintext[..1], &length, &body].concat();
             let _ = Record::read(&plaintext);
+        }
+    }
+
+    #[test]
+    fn a_receiver_without_room_only_stops() {
+        for reason in [CancelReason::NoRoom, CancelReason::CannotWrite] {
+            assert!(reason.is_stop());
+        }
+        for reason in [CancelReason::User, CancelReason::SourceChanged] {
+            assert!(!reason.is_stop());
         }
     }
 

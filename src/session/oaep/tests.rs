@@ -500,3 +500,66 @@ fn a_peer_that_does_not_read_is_sent_no_more_and_not_waited_for_at_the_end() {
     assert_eq!((dialler.sent.len(), dialler.closed), (0, Some(CloseReason::LocalClose)));
     assert!(!dialler.events.contains(&OaepEvent::Sent { upto: 2 }));
 }
+
+#[test]
+fn an_exit_that_the_kernel_does_not_take_is_given_up_in_time() {
+    let (_, mut dialler) = established();
+    dialler.session.write_blocked();
+    dialler.send("exit").unwrap();
+    dialler.after(limits::SHUTDOWN_GRACE_MS - 1);
+    assert_eq!(dialler.closed, None);
+    dialler.after(1);
+    assert_eq!(dialler.closed, Some(CloseReason::LocalClose));
+    // Nor is a peer that has gone meanwhile the reason.
+    let (_, mut dialler) = established();
+    dialler.session.write_blocked();
+    dialler.send("exit").unwrap();
+    dialler.ends();
+    assert_eq!(dialler.closed, Some(CloseReason::LocalClose));
+}
+
+#[test]
+fn blocks_are_sealed_one_after_another_and_never_with_the_same_coins() {
+    let (_, mut dialler) = established();
+    for text in ["same", "same"] {
+        dialler.session.send(dialler.now, text).unwrap();
+    }
+    let mut blocks = Vec::new();
+    for _ in 0..2 {
+        let Some(Output::Job(job)) = dialler.session.poll_output() else { panic!("a block is to be sealed") };
+        assert!(dialler.session.poll_output().is_none(), "the second waits for the first");
+        let keys = PrivateKeys { identity: None, oaep: dialler.own };
+        dialler.session.handle_job(dialler.now, job.run(keys));
+        let Some(Output::Transmit(block)) = dialler.session.poll_output() else { panic!("it is sealed") };
+        let Some(Output::Event(_)) = dialler.session.poll_output() else { panic!("it is sent") };
+        blocks.push(block);
+    }
+    assert_eq!(blocks[0].len(), blocks[1].len());
+    assert_ne!(blocks[0], blocks[1]);
+}
+
+#[test]
+fn a_later_block_that_does_not_end_is_not_waited_for_either() {
+    let (mut listener, mut dialler) = established();
+    dialler.send("whole").unwrap();
+    carry(&mut listener, &mut dialler);
+    listener.after(limits::OAEP_BLOCK_MS);
+    assert_eq!(listener.closed, None);
+    dialler.send("half of this").unwrap();
+    listener.handle_bytes(&dialler.takes_sent()[..100]);
+    listener.after(limits::OAEP_BLOCK_MS - 1);
+    assert_eq!(listener.closed, None);
+    listener.after(1);
+    assert_eq!(listener.closed, Some(CloseReason::Oaep(OaepCloseReason::UnfinishedBlock)));
+}
+
+#[test]
+fn a_pem_that_holds_no_key_ends_the_session() {
+    let mut listener = Side::listener(&ALICE);
+    listener.handle_bytes(b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n");
+    assert!(
+        matches!(listener.closed, Some(CloseReason::Oaep(OaepCloseReason::Key(_)))),
+        "{:?}",
+        listener.closed
+    );
+}

@@ -106,3 +106,57 @@ fn a_text_may_be_as_long_as_a_message() {
         matches!(other.events.last(), Some(Event::Message { text: came, .. }) if came == text.as_bytes())
     );
 }
+
+#[test]
+fn a_caller_that_says_nothing_is_told_from_one_that_is_late() {
+    for (bytes, reason) in [(0, CloseReason::NoData), (5, CloseReason::HandshakeTimeout)] {
+        let mut responder = Side::new(Role::Responder, 1);
+        responder.handle_bytes(&Preface::new(Purpose::Chat).to_bytes()[..bytes]);
+        responder.session.handle_timeout(MonoMs(limits::HANDSHAKE_TIMEOUT_MS - 1));
+        responder.drain();
+        assert_eq!(responder.events, []);
+        responder.session.handle_timeout(MonoMs(limits::HANDSHAKE_TIMEOUT_MS));
+        responder.drain();
+        assert_eq!(responder.events, [Event::Closed(reason)]);
+    }
+}
+
+#[test]
+fn only_a_listener_says_that_it_is_busy() {
+    for (role, said) in [(Role::Initiator, false), (Role::Responder, true)] {
+        let mut side = Side::new(role, 0);
+        side.handle_bytes(&Preface::new(Purpose::Chat).to_bytes());
+        side.sent.clear();
+        side.session.handle_overload();
+        side.drain();
+        assert_eq!(side.events, [Event::Closed(CloseReason::Overloaded)]);
+        assert_eq!(side.sent.ends_with(&[BUSY_BODY]), said);
+    }
+}
+
+#[test]
+fn a_frame_before_the_session_is_established_is_as_short_as_a_message_of_the_handshake() {
+    let (mut one, mut other) = judgement::before_record_5();
+    let too_long = u16::try_from(limits::HANDSHAKE_MESSAGE_BYTES + 1).unwrap().to_be_bytes();
+    for side in [&mut one, &mut other] {
+        side.events.clear();
+        side.handle_bytes(&too_long);
+        assert_eq!(side.events, [Event::Closed(CloseReason::Wire(WireError::TooLong))]);
+    }
+    let (mut one, mut other) = judgement::before_record_5();
+    let longest = u16::try_from(limits::HANDSHAKE_MESSAGE_BYTES).unwrap().to_be_bytes();
+    for side in [&mut one, &mut other] {
+        side.events.clear();
+        side.handle_bytes(&longest);
+        assert_eq!(side.events, []);
+    }
+}
+
+#[test]
+fn what_the_kernel_has_not_taken_is_not_drained() {
+    let (mut one, _) = established();
+    one.session.write_blocked();
+    assert!(!one.session.is_drained());
+    one.session.write_drained();
+    assert!(one.session.is_drained());
+}

@@ -486,3 +486,64 @@ fn what_comes_once_more_and_was_shown_is_waited_for_by_nobody() {
     pass(&mut one, &mut other, WHOLE);
     assert!(!other.session.awaits_ack());
 }
+
+#[test]
+fn a_second_resume_keeps_what_was_said_of_its_count_and_one_of_another_count_begins_anew() {
+    let (mut one, mut other) = resumed();
+    let say = |one: &mut Side, other: &mut Side, record: Record| {
+        let record = sealed(&mut other.session, &record);
+        one.handle_bytes(&record);
+        one.news()
+    };
+    for seq in [1, 2, 3] {
+        one.numbered(seq, "x");
+    }
+    pass(&mut one, &mut other, WHOLE);
+    other.keeps(number(0, 3));
+    other.acks(pair(0, 2));
+    pass(&mut other, &mut one, WHOLE);
+    assert_eq!(one.news(), [Event::Kept { upto: number(0, 3) }, Event::Acked { upto: pair(0, 2) }]);
+
+    // The same count: what was shown stays so, what was not is still waited for, and more can come.
+    let again = resume_with(0, 6, 0);
+    one.resumes(again);
+    assert_eq!(one.session.resume(MonoMs(0), &again), Err(SendError::WrongCount), "it says nothing new");
+    pass(&mut one, &mut other, WHOLE);
+    assert!(other.session.awaits_ack());
+    assert_eq!(say(&mut one, &mut other, Record::Kept { upto: 3 }), []);
+    assert_eq!(say(&mut one, &mut other, Record::Receipt { upto: 2 }), []);
+    let more = Event::Kept { upto: number(0, 5) };
+    assert_eq!(say(&mut one, &mut other, Record::Kept { upto: 5 }), [more]);
+
+    // Another count: until the peer names it, what it says is of the one before.
+    let next = Resume { epoch: Epoch([0xcc; 16]), ..resume_with(0, 3, 0) };
+    one.resumes(next);
+    assert_eq!(say(&mut one, &mut other, Record::Receipt { upto: 1 }), []);
+    assert_eq!(say(&mut one, &mut other, Record::Kept { upto: 1 }), []);
+    pass(&mut one, &mut other, WHOLE);
+    let answer = Resume { your_epoch: next.epoch, ..resume(1, 1, 1) };
+    other.resumes(answer);
+    pass(&mut other, &mut one, WHOLE);
+    let upto = PairNumber { epoch: next.epoch, seq: 1 };
+    one.news();
+    assert_eq!(say(&mut one, &mut other, Record::Kept { upto: 1 }), [Event::Kept { upto }]);
+    let acked = Event::Acked { upto: Count::Pair(upto) };
+    assert_eq!(say(&mut one, &mut other, Record::Receipt { upto: 1 }), [acked]);
+}
+
+#[test]
+fn a_count_that_is_named_over_and_over_is_named_a_few_times_only() {
+    let (mut one, mut other) = resumed();
+    let naming = |at| Resume { your_epoch: Epoch([u8::try_from(at).unwrap(); 16]), ..resume(0, 1, 1) };
+    // The first is out already.
+    for at in 1..limits::RESUMES {
+        one.resumes(naming(at));
+    }
+    let too_many = naming(limits::RESUMES);
+    assert_eq!(one.session.resume(MonoMs(0), &too_many), Err(SendError::WrongCount));
+    pass(&mut one, &mut other, WHOLE);
+    assert!(other.session.is_established() && !other.session.is_ending());
+    let record = sealed(&mut one.session, &Record::Resume(too_many));
+    other.handle_bytes(&record);
+    assert_eq!(other.events.last(), Some(&Event::Closed(CloseReason::ProtocolViolation)));
+}
