@@ -3,9 +3,9 @@
 //! It exists so that tests, documentation examples and fuzzers reach the rows below the program. A
 //! module imports lower rows only, from the top: [`cli`], `ui`, `replay`, `render`, `events`,
 //! `config`, `app`, [`store`], [`chat`] and [`script`], [`session`], [`peers`] and [`delivery`],
-//! [`wire`], [`crypto`], [`text`] and [`net`]; [`ids`], [`time`] and [`limits`] are imported by
-//! all. From `chat` and `script` down, `net` apart, everything is pure: no socket, file, clock,
-//! terminal or randomness of its own. The map is `docs/ARCHITECTURE.md`.
+//! [`wire`], [`relay`], [`crypto`], [`text`] and [`net`]; [`ids`], [`time`] and [`limits`] are
+//! imported by all. From `chat` and `script` down, `net` apart, everything is pure: no socket,
+//! file, clock, terminal or randomness of its own. The map is `docs/ARCHITECTURE.md`.
 
 mod app;
 pub mod chat;
@@ -21,6 +21,7 @@ pub mod ids;
 pub mod limits;
 pub mod net;
 pub mod peers;
+pub mod relay;
 mod render;
 mod replay;
 pub mod script;

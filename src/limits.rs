@@ -71,6 +71,14 @@ pub const OWNER_ANSWER_MS: u64 = 2_500;
 /// Time between two looks of an owner whether the file of its socket is in its place, in
 /// milliseconds: less than a process waits for it.
 pub const SOCKET_LOOK_MS: u64 = 2_000;
+/// Bytes of a line of a relay: its INFO names every node of a large cluster.
+pub const RELAY_LINE_BYTES: usize = 32 * 1_024;
+/// Bytes of a message of a relay with its headers: twice the largest that its streams take.
+pub const RELAY_MESSAGE_BYTES: usize = 128 * 1_024;
+/// Bytes of the longest letter (`docs/PROTOCOL.md`, 12.1).
+pub const LETTER_BYTES: usize = 31 * 2_048;
+/// Time for each answer of a relay, in milliseconds.
+pub const RELAY_ANSWER_MS: u64 = 5_000;
 /// Bytes of one handshake message.
 pub const HANDSHAKE_MESSAGE_BYTES: usize = 4_096;
 /// Bits of an accepted RSA modulus, smallest.

@@ -24,5 +24,6 @@ pub(crate) mod owner;
 pub(crate) mod owner_client;
 pub(crate) mod proxy_command;
 pub(crate) mod recorder;
+pub(crate) mod relay;
 pub(crate) mod sandbox;
 pub(crate) mod store_thread;

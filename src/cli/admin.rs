@@ -3,22 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
+use rand::Rng as _;
+use zeroize::Zeroizing;
 
 use super::args::{self, GlobalArgs};
 use super::forget::{Forgotten, forget};
-use crate::app::error::{AppError, code, hint_at_home};
+use crate::app::error::{AppError, code, describe, hint_at_home, naming_folder};
 use crate::app::keyring::{PassphraseSource, StoredKey, ask, import, load, make, read_file, seed, unlock};
 use crate::app::os::{print_line, today};
 use crate::app::owner;
 use crate::chat::display::history_stays;
 use crate::chat::{KeyFor, KeyReplacement};
 use crate::config::{Layer, SettingSources};
-use crate::crypto::{Fingerprint, Passphrase};
+use crate::crypto::{Fingerprint, NKEY_SEED_BYTES, Nkey, Passphrase};
 use crate::peers::book::{Book, Change, ChangeOutcome, ChangedBook};
 use crate::peers::met::MetChange;
 use crate::peers::name::Name;
 use crate::store::key_file::{self, OverwritePolicy, SavedKey};
-use crate::store::{Home, MessageStore, StoreError, book_file, met_file, shown};
+use crate::store::{Home, MessageStore, StoreError, book_file, met_file, safe_file, shown};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum KeyCommand {
@@ -76,6 +78,18 @@ Examples:
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         new_passphrase_file: Option<PathBuf>,
     },
+    /// Make the key of a log-in at a relay, and print its public half for the operator
+    #[command(after_help = "\
+The key is one of NATS (Ed25519), and has nothing to do with the one that peers know. relay-key in the settings names \
+its file.
+
+Examples:
+  rsachat key relay ~/.config/rsachat/relay.nk")]
+    Relay {
+        /// File of the key, which must not exist
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
     /// Print the public key as one line, ready to be pasted
     #[command(after_help = "Examples:
   rsachat key export > minji.pub
@@ -95,6 +109,7 @@ pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Re
         KeyCommand::Import { file, raw, replace } => {
             return take(home, common, purpose(*raw), file, replacing(*replace));
         }
+        KeyCommand::Relay { file } => return make_relay_key(file),
         _ => {}
     }
     let (own, passphrase) = unlock(home, common.passphrase_source().as_ref())?;
@@ -105,7 +120,7 @@ pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Re
     let public = own.public();
     let name = SettingSources::read(common.config.as_deref(), Layer::default())?.resolve().own_name().name;
     match task {
-        KeyCommand::New { .. } | KeyCommand::Import { .. } => {}
+        KeyCommand::New { .. } | KeyCommand::Import { .. } | KeyCommand::Relay { .. } => {}
         KeyCommand::Show { pem: true } => print_line(public.to_spki_pem().trim_end())?,
         KeyCommand::Show { pem: false } => {
             print_line(&format!("fingerprint {}", public.fingerprint()))?;
@@ -119,6 +134,21 @@ pub(crate) fn run_key(home: &Home, common: &GlobalArgs, task: &KeyCommand) -> Re
             change_passphrase(home, &own, raw.as_ref(), new_passphrase_file.as_deref())?;
         }
     }
+    Ok(0)
+}
+
+fn make_relay_key(file: &Path) -> Result<u8, AppError> {
+    let failed = |why: String| AppError::new(code::MACHINE, why);
+    let mut bytes = Zeroizing::new([0; NKEY_SEED_BYTES]);
+    seed().rng("relay key").fill_bytes(&mut *bytes);
+    let (key, text) = Nkey::generate(&*bytes).map_err(|error| failed(error.to_string()))?;
+    let line = Zeroizing::new(format!("{}\n", *text));
+    safe_file::write_new(file, line.as_bytes()).map_err(|error| {
+        let error = naming_folder(error, file);
+        failed(format!("cannot write {}: {}", shown(file), describe(&error)))
+            .hint("name a file that does not exist, in a folder that does")
+    })?;
+    print_line(key.public())?;
     Ok(0)
 }
 

@@ -30,6 +30,7 @@ use crate::net::process;
 use crate::peers::address::{AddressError, Family, Target};
 use crate::peers::book::{Book, PeerEntry};
 use crate::peers::name::Name;
+use crate::peers::relay_url::{RelayUrl, RelayUrlError};
 use crate::peers::via::{Via, ViaError};
 use crate::script::{HOW_TO_WRITE, milliseconds};
 use crate::store::{Home, book_file};
@@ -117,6 +118,11 @@ pub(crate) fn via_arguments(via: Option<&Via>) -> impl Iterator<Item = String> {
 /// Value of `--via`.
 pub(crate) fn via(text: &str) -> Result<Via, String> {
     text.parse().map_err(|error: ViaError| error.to_string())
+}
+
+/// Value of `--relay`.
+pub(crate) fn relay(text: &str) -> Result<RelayUrl, String> {
+    text.parse().map_err(|error: RelayUrlError| error.to_string())
 }
 
 /// Value of `--peers`.

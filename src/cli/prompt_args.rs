@@ -186,6 +186,9 @@ impl PromptArgs {
             editor: self.editor_mode,
             notify: self.notify,
             title: self.title.map(YesNo::title),
+            relay: None,
+            relay_key: None,
+            relay_ca: None,
             sandbox: None,
         })
     }

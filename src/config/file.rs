@@ -15,6 +15,7 @@ use super::{take, via};
 use crate::chat::AcceptPolicy;
 use crate::peers::address::{AddressError, ListenAt};
 use crate::peers::name::Name;
+use crate::peers::relay_url::{RelayUrl, RelayUrlError};
 use crate::text::safe::SafeText;
 use crate::text::suggest::nearest;
 
@@ -38,7 +39,7 @@ const COLOUR_ALIAS: &str = "color";
 const LINE_HISTORY: &str = "line-history";
 
 /// Every key, in the order of `config show`.
-pub(crate) const KEYS: [Key; 15] = [
+pub(crate) const KEYS: [Key; 18] = [
     Key {
         name: "name",
         example: "name = \"민지\"",
@@ -180,6 +181,43 @@ pub(crate) const KEYS: [Key; 15] = [
         value: |layer| layer.via.as_ref().map(|rules| via::written(rules)),
     },
     Key {
+        name: "relay",
+        example: "relay = [\"tls://relay.example:4222\"]",
+        default: "none",
+        about: "Relays on NATS that rsachat doctor checks, as nats://HOST:PORT, or tls://HOST:PORT for one with TLS: an address or \
+                a list of addresses. No letters are sent by them yet. The option of doctor is --relay.",
+        read: |value, layer, _| {
+            let relays = match value {
+                DeValue::Array(items) => items.iter().map(relay_in_list).collect(),
+                one => relay(one).map(|url| vec![url]).map_err(ValueError::from),
+            };
+            set(&mut layer.relay, relays)
+        },
+        value: |layer| {
+            let relays = layer.relay.as_ref()?;
+            let items: Vec<_> = relays.iter().map(|url| quoted(&url.to_string())).collect();
+            Some(format!("[{}]", items.join(", ")))
+        },
+    },
+    Key {
+        name: "relay-key",
+        example: "relay-key = \"~/.config/rsachat/relay.nk\"",
+        default: "no log-in",
+        about: "File of the key that logs in at the relays, which rsachat key relay FILE makes: an absolute path, or one that \
+                begins with ~/. The option of doctor is --relay-key.",
+        read: |value, layer, home| set(&mut layer.relay_key, text(value).and_then(|text| path(text, home))),
+        value: |layer| layer.relay_key.as_ref().map(|path| quoted(&path.display().to_string())),
+    },
+    Key {
+        name: "relay-ca",
+        example: "relay-ca = \"/etc/ssl/relay-ca.pem\"",
+        default: "those of the system",
+        about: "File of the certificates (PEM) by which those of the relays are signed: an absolute path, or one that begins with \
+                ~/. The option of doctor is --relay-ca.",
+        read: |value, layer, home| set(&mut layer.relay_ca, text(value).and_then(|text| path(text, home))),
+        value: |layer| layer.relay_ca.as_ref().map(|path| quoted(&path.display().to_string())),
+    },
+    Key {
         name: "sandbox",
         example: "sandbox = false",
         default: "true",
@@ -224,6 +262,14 @@ fn days(value: &DeValue<'_>) -> Result<u32, String> {
     let number = value.as_integer().ok_or_else(|| expected("a number of days", value))?;
     let days = number.as_str().parse().ok().filter(|days| (1..=DAYS).contains(days));
     days.ok_or_else(|| format!("a number from 1 to {DAYS} is expected here"))
+}
+
+fn relay(value: &DeValue<'_>) -> Result<RelayUrl, String> {
+    text(value)?.parse().map_err(|error: RelayUrlError| error.to_string())
+}
+
+fn relay_in_list(value: &Spanned<DeValue<'_>>) -> Result<RelayUrl, ValueError> {
+    relay(value.get_ref()).map_err(|what| ValueError { what, at: Some(value.span().start) })
 }
 
 fn address(value: &DeValue<'_>) -> Result<ListenAt, String> {

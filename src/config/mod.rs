@@ -17,6 +17,7 @@ use crate::chat::{AcceptPolicy, HistoryPolicy, NameOrigin, NotifyWhen, OwnName, 
 use crate::limits::CONFIG_BYTES;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
+use crate::peers::relay_url::RelayUrl;
 use crate::store::safe_file::{self, Access};
 use crate::store::{StoreError, shown};
 pub(crate) use file::KEYS;
@@ -52,6 +53,12 @@ pub(crate) struct Settings {
     pub(crate) take: Vec<TakeRule>,
     /// Ways of calls where none is named or remembered.
     pub(crate) via: Vec<ViaRule>,
+    /// Relays that are checked.
+    pub(crate) relay: Vec<RelayUrl>,
+    /// File of the key that logs in at them.
+    pub(crate) relay_key: Option<PathBuf>,
+    /// File of the certificates that theirs are signed by; `None`: those of the system.
+    pub(crate) relay_ca: Option<PathBuf>,
     pub(crate) sandbox: Sandbox,
 }
 
@@ -106,6 +113,9 @@ impl SettingSources {
             inbox: layer.inbox,
             take: layer.take.unwrap_or_default(),
             via: layer.via.unwrap_or_default(),
+            relay: layer.relay.unwrap_or_default(),
+            relay_key: layer.relay_key,
+            relay_ca: layer.relay_ca,
             sandbox: layer.sandbox.unwrap_or_default(),
         }
     }
@@ -130,6 +140,9 @@ impl Settings {
             inbox: none.inbox,
             take: None,
             via: None,
+            relay: None,
+            relay_key: None,
+            relay_ca: None,
             sandbox: Some(none.sandbox),
         }
     }

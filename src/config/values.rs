@@ -10,6 +10,7 @@ use crate::chat::{AcceptPolicy, HistoryPolicy, KeyExchange, NotifyWhen, Protocol
 use crate::limits::TIME_CELLS;
 use crate::peers::address::ListenAt;
 use crate::peers::name::Name;
+use crate::peers::relay_url::RelayUrl;
 
 /// Whether output carries colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -188,6 +189,9 @@ pub(crate) struct Layer {
     pub(crate) inbox: Option<PathBuf>,
     pub(crate) take: Option<Vec<TakeRule>>,
     pub(crate) via: Option<Vec<ViaRule>>,
+    pub(crate) relay: Option<Vec<RelayUrl>>,
+    pub(crate) relay_key: Option<PathBuf>,
+    pub(crate) relay_ca: Option<PathBuf>,
     pub(crate) sandbox: Option<Sandbox>,
 }
 
@@ -209,6 +213,9 @@ impl Layer {
             inbox: self.inbox.or(below.inbox),
             take: self.take.or(below.take),
             via: self.via.or(below.via),
+            relay: self.relay.or(below.relay),
+            relay_key: self.relay_key.or(below.relay_key),
+            relay_ca: self.relay_ca.or(below.relay_ca),
             sandbox: self.sandbox.or(below.sandbox),
         }
     }

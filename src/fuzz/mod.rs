@@ -16,6 +16,7 @@ mod model;
 mod peers;
 mod pipe;
 mod raw;
+mod relay;
 mod requests;
 mod script;
 mod session;
@@ -29,6 +30,7 @@ pub use model::model;
 pub use peers::peers;
 pub use pipe::pipe;
 pub use raw::raw;
+pub use relay::relay;
 pub use requests::requests;
 pub use script::script;
 pub use session::{handshake, session};
@@ -73,5 +75,5 @@ mod tests {
         )* };
     }
 
-    replayed!(chat delivery handshake keys model peers pipe raw requests script session store text wire);
+    replayed!(chat delivery handshake keys model peers pipe raw relay requests script session store text wire);
 }

@@ -7,4 +7,5 @@ pub mod met;
 pub mod name;
 pub mod name_index;
 mod percent_encoding;
+pub mod relay_url;
 pub mod via;

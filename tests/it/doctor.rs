@@ -404,3 +404,51 @@ fn a_time_zone_that_is_none_is_said() {
         assert_eq!(text.contains("warning  zone"), said, "{zone:?}\n{text}");
     }
 }
+
+#[test]
+fn whatever_answers_in_place_of_a_relay_is_told_from_one() {
+    let minji = Home::of("민지");
+    let relay = |at: &str, code: i32, rows: &[&str]| {
+        let said = check(&minji, &format!("--relay nats://{at}"), code, rows);
+        assert!(!said.contains("log-in"), "nothing is said to it:\n{said}");
+    };
+    let endless = vec![b'x'; 40_000];
+    let info = |fields: &str| format!("INFO {{\"headers\":true,\"jetstream\":true,{fields}}}\r\n");
+    for (first, code, rows) in [
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            4,
+            ["is no relay", "it sent a line that NATS does not have"],
+        ),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec(), 4, ["is no relay", "check the port"]),
+        (endless, 4, ["is no relay", "it sent a line of more than 32768 bytes"]),
+        (b"INFO {]\r\n".to_vec(), 4, ["is no relay", "an INFO that cannot be read"]),
+        (
+            info("\"version\":\"2.8.4\"").into_bytes(),
+            4,
+            ["nats-server 2.8.4", "needs nats-server 2.9 or later"],
+        ),
+        (
+            info("\"version\":\"x\\u001b[31m\"").into_bytes(),
+            4,
+            ["nats-server x\\u{1b}[31m", "needs nats-server 2.9"],
+        ),
+        (
+            info("\"version\":\"2.9.10\",\"max_payload\":4096").into_bytes(),
+            4,
+            ["it takes messages of 4096 bytes", "max_payload in its configuration"],
+        ),
+    ] {
+        let (at, heard) = takes_a_call(&first, b"");
+        relay(&at, code, &rows);
+        assert!(heard.join().unwrap().is_empty());
+    }
+    let (listener, at) = socket();
+    let hangs_up = thread::spawn(move || drop(listener.accept().unwrap()));
+    relay(&at, 5, &["it closed the connection", "ask its operator"]);
+    hangs_up.join().unwrap();
+    let (_held, at) = held_address();
+    relay(&at, 3, &["problem  relay      nats://", "cannot be reached: connection refused"]);
+    let mut login = minji.run(&["doctor", "--relay", "nats://bob:secret@relay.example"], Stdio::null());
+    login.ends_saying(2, "no user or password stands in the address of a relay");
+}

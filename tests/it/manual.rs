@@ -273,7 +273,7 @@ fn a_page_that_does_not_exist_names_those_that_do() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("rsachat-key has no subcommand nwe"), "{said}");
-    assert!(said.contains("hint: it has export, import, new, passphrase, show"), "{said}");
+    assert!(said.contains("hint: it has export, import, new, passphrase, relay, show"), "{said}");
     let output = run(RSACHAT, &["man", "--to", "/dev/null/x"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8(output.stderr).unwrap().contains("cannot write /dev/null/x: not a directory"));

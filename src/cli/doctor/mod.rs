@@ -3,6 +3,7 @@
 //! It changes neither the book nor a key, and no conversation is established.
 
 mod messages;
+mod relay;
 mod remote;
 mod report;
 mod taking;
@@ -10,7 +11,7 @@ mod way;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use rustix::fs::{Access, access};
@@ -31,6 +32,7 @@ use crate::net::Net;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::{Book, Trust};
 use crate::peers::invitation::Invitation;
+use crate::peers::relay_url::RelayUrl;
 use crate::peers::via::{ProxyCommand, Via};
 use crate::store::{Home, book_file, key_file};
 use remote::{Entry, ProbeOutcome, RemoteCheck, probe};
@@ -39,13 +41,15 @@ use report::{DoctorReport, Finding};
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Checks settings, home, key, store, peers, sandbox and clock; without ADDR also the port to listen on, with ADDR also the name, the address, \
-who answers there, and whether each side would accept the other's key. It changes nothing and begins no conversation; \
+who answers there, and whether each side would accept the other's key; with a relay, each step to it, and what its \
+log-in may do there. It changes nothing and begins no conversation; \
 the other side may see a handshake that ended. The exit code is that of the first problem; warnings do not count.
 
 Examples:
   rsachat doctor
   rsachat doctor example.org:8000
   rsachat doctor abc.onion --via socks5h://127.0.0.1:9050
+  rsachat doctor --relay tls://relay.example --relay-key relay.nk
   rsachat doctor --listen 9000 --listen '[::1]:9000'")]
 pub(crate) struct DoctorArgs {
     /// Address to call: host or host:port; or an invitation, of which every address is checked
@@ -57,6 +61,15 @@ pub(crate) struct DoctorArgs {
     /// Call by a proxy that looks names up, or by a shell command with %h and %p; none: directly
     #[arg(long, value_name = "PROXY|CMD", value_parser = args::via, requires = "address")]
     via: Option<Via>,
+    /// Relay to check, nats://HOST:PORT or tls://HOST:PORT [default: as configured]
+    #[arg(long, value_name = "URL", value_parser = args::relay, conflicts_with = "address")]
+    relay: Vec<RelayUrl>,
+    /// File of the key that logs in at the relay [default: as configured]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    relay_key: Option<PathBuf>,
+    /// File of certificates to trust [default: as configured, else those of the system]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    relay_ca: Option<PathBuf>,
     /// Address to listen on [default: as configured, else 8000]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
@@ -93,7 +106,7 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     let mut report = DoctorReport::default();
     let version = format!("rsachat {}, protocol {}", env!("CARGO_PKG_VERSION"), version_and_suite());
     report.add(&Finding::ok("program", version))?;
-    let config = settings(common, &mut report)?;
+    let config = settings(common, task, &mut report)?;
     report.add(&check_home(home))?;
     let (mut own, mut book) = (None, None);
     // In a folder that is refused nothing is read, and each file would only repeat why.
@@ -117,6 +130,9 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         with_way(&target, peer, task.via.as_ref(), &config.via)
     };
     let targets: Vec<Target> = addresses.into_iter().map(way).collect();
+    // Who asks for an address asks for that alone.
+    let relays = if targets.is_empty() { &config.relay[..] } else { &[] };
+    let relay_access = relay::access(relays, &config, &mut report)?;
     let command = targets.first().and_then(Target::way).and_then(Via::command);
     report.add(&confine(home, &config, command))?;
     report.add(&check_clock(jiff::Timestamp::now()))?;
@@ -126,13 +142,12 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
 
     let (own, name) = (own.as_deref(), config.own_name().name.to_string());
     let mut net = Net::new()?;
-    let listen = match (targets.first(), listen) {
-        // Who only wants to dial needs no port, and the one of the settings may be in use.
-        (None, given) if given.is_empty() && config.listen.is_empty() => {
-            vec![ListenAt { host: None, port: PORT_DEFAULT }]
-        }
-        (None, given) if given.is_empty() => config.listen.clone(),
-        (_, given) => given,
+    // Who only wants to dial needs no port, and the one of the settings may be in use.
+    let dials_only = !targets.is_empty() || !task.relay.is_empty();
+    let listen = match listen {
+        given if dials_only || !given.is_empty() => given,
+        _ if config.listen.is_empty() => vec![ListenAt { host: None, port: PORT_DEFAULT }],
+        _ => config.listen.clone(),
     };
     for at in &listen {
         report.add(&check_port(&mut net, at, own, &name)?)?;
@@ -141,11 +156,26 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         let check = RemoteCheck { own, name: &name, book: book.as_ref(), target, family, pin, entry };
         check.run(&mut net, &mut report)?;
     }
+    for url in relays {
+        if let Some(access) = &relay_access {
+            relay::check(url, access, &mut net, &mut report)?;
+        }
+    }
     report.finish()
 }
 
-/// The settings, or the defaults where they cannot be used.
-fn settings(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Settings, AppError> {
+/// The settings, or the defaults where they cannot be used, and the options about relays.
+fn settings(common: &GlobalArgs, task: &DoctorArgs, report: &mut DoctorReport) -> Result<Settings, AppError> {
+    let mut settings = settings_of_file(common, report)?;
+    if !task.relay.is_empty() {
+        settings.relay.clone_from(&task.relay);
+    }
+    settings.relay_key = task.relay_key.clone().or(settings.relay_key);
+    settings.relay_ca = task.relay_ca.clone().or(settings.relay_ca);
+    Ok(settings)
+}
+
+fn settings_of_file(common: &GlobalArgs, report: &mut DoctorReport) -> Result<Settings, AppError> {
     match SettingSources::read(common.config.as_deref(), common.layer(Layer::default())) {
         Ok(sources) => {
             report.add(&Finding::ok("settings", sources.describe_file()))?;

@@ -135,35 +135,8 @@ impl RemoteCheck<'_> {
         judge(book, own, &Origin::Outbound { dial, to }, key.fingerprint())
     }
 
-    pub(super) fn resolve(
-        &self,
-        (host, port): (&str, u16),
-        net: &mut Net,
-    ) -> Result<Vec<SocketAddr>, Finding> {
-        let failed = |why: &str| {
-            Finding::problem(code::MACHINE, "name", format!("{host} has no address: {why}")).hint(
-                "check the spelling and the network, or use the number that the other side's `ip address` shows",
-            )
-        };
-        let io_failed = |error: io::Error| failed(&describe(&error));
-        let name = host.to_owned();
-        let work = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        let task = BackgroundTask::start("lookup", net.waker(), work).map_err(io_failed)?;
-        let deadline = Instant::now() + Duration::from_millis(LOOKUP_TIMEOUT_MS);
-        let mut addrs = loop {
-            match task.finished() {
-                Some(Ok(addrs)) => break addrs.map_err(io_failed)?,
-                Some(Err(panicked)) => return Err(failed(&panicked.to_string())),
-                None if Instant::now() >= deadline => return Err(io_failed(io::ErrorKind::TimedOut.into())),
-                None => net.wait(Some(deadline), &mut Vec::new()).map_err(io_failed)?,
-            }
-        };
-        addrs.retain(|addr| of_family(*addr, self.family));
-        addrs.truncate(ADDRESSES_TRIED);
-        if addrs.is_empty() {
-            return Err(failed("it has none of that family").hint("omit -4 or -6"));
-        }
-        Ok(addrs)
+    pub(super) fn resolve(&self, at: (&str, u16), net: &mut Net) -> Result<Vec<SocketAddr>, Finding> {
+        resolve(at, self.family, net)
     }
 
     /// The findings on a peer that was reached.
@@ -287,6 +260,38 @@ impl RemoteCheck<'_> {
         let warning = Warning::HandshakeFailed { remote, reason, error: why };
         Finding::problem(code, subject, warning.sentence())
     }
+}
+
+/// The addresses of a name, looked up in a thread.
+pub(super) fn resolve(
+    (host, port): (&str, u16),
+    family: Family,
+    net: &mut Net,
+) -> Result<Vec<SocketAddr>, Finding> {
+    let failed = |why: &str| {
+        Finding::problem(code::MACHINE, "name", format!("{host} has no address: {why}")).hint(
+            "check the spelling and the network, or use the number that the other side's `ip address` shows",
+        )
+    };
+    let io_failed = |error: io::Error| failed(&describe(&error));
+    let name = host.to_owned();
+    let work = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    let task = BackgroundTask::start("lookup", net.waker(), work).map_err(io_failed)?;
+    let deadline = Instant::now() + Duration::from_millis(LOOKUP_TIMEOUT_MS);
+    let mut addrs = loop {
+        match task.finished() {
+            Some(Ok(addrs)) => break addrs.map_err(io_failed)?,
+            Some(Err(panicked)) => return Err(failed(&panicked.to_string())),
+            None if Instant::now() >= deadline => return Err(io_failed(io::ErrorKind::TimedOut.into())),
+            None => net.wait(Some(deadline), &mut Vec::new()).map_err(io_failed)?,
+        }
+    };
+    addrs.retain(|addr| of_family(*addr, family));
+    addrs.truncate(ADDRESSES_TRIED);
+    if addrs.is_empty() {
+        return Err(failed("it has none of that family").hint("omit -4 or -6"));
+    }
+    Ok(addrs)
 }
 
 pub(super) fn unreachable_hint(kind: io::ErrorKind) -> &'static str {

@@ -1,0 +1,492 @@
+//! Relay: every configuration of `docs/RELAY.md` on a real `nats-server`, and what `rsachat doctor`
+//! says of it, of a cluster that loses its nodes, and of relays that are set up wrong. Where there is
+//! no nats-server, the tests are listed as ignored, by name.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
+#![allow(clippy::print_stderr, reason = "this is the runner of its tests")]
+#![expect(clippy::unnecessary_wraps, reason = "a trial returns a result")]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use rsachat::crypto::Nkey;
+use rsachat::relay::{ClientOp, Connect, Decoder, Headers, ServerOp};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use self::support::{Home, PATIENCE, eventually, read};
+
+/// Environment variable that names another nats-server than that of the path.
+const PROGRAM: &str = "RSACHAT_NATS_SERVER";
+
+fn main() -> ExitCode {
+    let there = Command::new(program()).arg("--version").output().is_ok_and(|out| out.status.success());
+    if !there {
+        eprintln!("relays were not tested: nats-server is not installed");
+    }
+    let trial =
+        |name: &str, test: fn() -> Result<(), Failed>| Trial::test(name, test).with_ignored_flag(!there);
+    let tests = vec![
+        trial("the_configuration_of_one_node_is_a_relay_and_each_user_of_it_is_told_so", one_node),
+        trial("the_configuration_of_three_nodes_is_a_relay_until_two_of_them_are_dead", three_nodes),
+        trial("what_is_wrong_with_a_relay_is_said_with_what_to_do", wrong),
+        trial("a_log_in_that_may_harm_others_is_found_and_harms_nobody_by_that", rights),
+        trial("tls_is_never_left_out_and_a_certificate_has_to_be_that_of_the_host", tls),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
+
+fn program() -> String {
+    std::env::var(PROGRAM).unwrap_or_else(|_| "nats-server".to_owned())
+}
+
+/// Block of `docs/RELAY.md` behind a fence with these words.
+fn block(words: &str) -> String {
+    let page = read("docs/RELAY.md");
+    let (_, rest) = page.split_once(&format!("```{words}\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+/// Folder of one relay: keys, certificates, and a folder for each node.
+struct Site {
+    folder: TempDir,
+    home: Home,
+}
+
+/// A running node; killed when it goes out of scope.
+struct Node {
+    child: Child,
+    /// Where its clients come.
+    at: String,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether the nodes of a site have the `tls` of the page.
+#[derive(Clone, Copy, PartialEq)]
+enum Tls {
+    Documented,
+    Without,
+}
+
+impl Site {
+    /// A folder with the keys of the operator and two users, and certificates.
+    fn new() -> Self {
+        let site = Self { folder: tempfile::tempdir().unwrap(), home: Home::of("민지") };
+        for name in ["operator", "alice", "bob", "mallory"] {
+            let path = site.key(name);
+            let public = site.home.answer(&["key", "relay", path.to_str().unwrap()]);
+            assert_eq!(
+                Nkey::from_text(&fs::read_to_string(&path).unwrap()).unwrap().public(),
+                public.trim_end()
+            );
+            assert_eq!(support::mode(&path), 0o600);
+        }
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn key(&self, name: &str) -> PathBuf {
+        self.path(&format!("{name}.nk"))
+    }
+
+    fn nkey(&self, name: &str) -> Nkey {
+        Nkey::from_text(&fs::read_to_string(self.key(name)).unwrap()).unwrap()
+    }
+
+    /// An authority, and a certificate for 127.0.0.1 that it has signed.
+    fn make_certificates(&self) {
+        let script = "set -e; cd \"$1\"; \
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=authority \
+                -keyout ca.key -out ca.pem -days 2 2>/dev/null; \
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=relay \
+                -keyout key.pem -out relay.csr 2>/dev/null; \
+            printf 'subjectAltName=IP:127.0.0.1\\n' > names; \
+            openssl x509 -req -in relay.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names \
+                -out cert.pem 2>/dev/null";
+        let made = Command::new("sh").args(["-c", script, "sh"]).arg(self.folder.path()).status().unwrap();
+        assert!(made.success());
+    }
+
+    /// The configuration of the page for a node of this site.
+    fn configuration(&self, name: &str, tls: Tls) -> String {
+        let data = self.path(name);
+        fs::create_dir_all(&data).unwrap();
+        let mut text = block("conf one node").replace("server_name: n1", &format!("server_name: {name}"));
+        if tls == Tls::Without {
+            let (before, rest) = text.split_once("tls {").unwrap();
+            text = format!("{before}{}", rest.split_once('}').unwrap().1);
+        }
+        let text = text
+            .replace("0.0.0.0:4222", "127.0.0.1:-1")
+            .replace("/etc/nats", self.folder.path().to_str().unwrap())
+            .replace("/var/lib/nats", data.to_str().unwrap())
+            .replace("UOPERATOR", self.nkey("operator").public())
+            .replace("UALICE", self.nkey("alice").public())
+            .replace("UBOB", self.nkey("bob").public());
+        format!("{text}\nports_file_dir: \"{}\"\n", data.display())
+    }
+
+    fn start(&self, name: &str, configuration: &str) -> Node {
+        let file = self.path(&format!("{name}.conf"));
+        fs::write(&file, configuration).unwrap();
+        let log = fs::File::create(self.path(&format!("{name}.log"))).unwrap();
+        let mut child = Command::new(program())
+            .arg("-c")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let ports = self.path(name).join(format!("nats-server_{}.ports", child.id()));
+        let mut at = None;
+        eventually("a node listens", PATIENCE, || {
+            assert!(child.try_wait().unwrap().is_none(), "{}", self.log(name));
+            at = fs::read(&ports).ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok());
+            at.is_some()
+        });
+        let url = at.unwrap()["nats"][0].as_str().unwrap().to_owned();
+        Node { child, at: url.rsplit('/').next().unwrap().to_owned() }
+    }
+
+    fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
+    }
+
+    /// Makes both streams as the page has them.
+    fn make_streams(&self, node: &Node, tls: Tls, replicas: u32) {
+        for (name, file) in [("RC", "json rc.json"), ("RK", "json rk.json")] {
+            let mut config: Value = serde_json::from_str(&block(file)).unwrap();
+            config["num_replicas"] = replicas.into();
+            let mut said = Value::Null;
+            // A cluster needs a leader first.
+            eventually("a stream is made", 3 * PATIENCE, || {
+                let subject = format!("$JS.API.STREAM.CREATE.{name}");
+                said = self.ask(node, tls, &subject, &config.to_string()).unwrap_or_default();
+                said["error"].is_null() && !said["config"].is_null()
+            });
+        }
+    }
+
+    /// Answer to a request of the operator.
+    fn ask(&self, node: &Node, tls: Tls, subject: &str, payload: &str) -> Option<Value> {
+        let mut tcp = TcpStream::connect(&node.at).ok()?;
+        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut decoder = Decoder::default();
+        let ServerOp::Info(info) = next(&mut tcp, &mut decoder)? else { return None };
+        let key = self.nkey("operator");
+        let signature = info.nonce.map(|nonce| (key.public(), key.sign(&nonce)));
+        let connect = Connect::with_signature(signature);
+        let mut out = Vec::new();
+        ClientOp::Connect(&connect).write(&mut out);
+        ClientOp::Subscribe { subject: "answer", sid: 1 }.write(&mut out);
+        let (reply, headers) = (Some("answer"), Headers::default());
+        ClientOp::Publish { subject, reply, headers, payload: payload.as_bytes() }.write(&mut out);
+        let mut stream: Box<dyn Stream> = match tls {
+            Tls::Without => Box::new(tcp),
+            Tls::Documented => {
+                let host = "127.0.0.1".try_into().unwrap();
+                let connection = rustls::ClientConnection::new(self.trusting(), host).unwrap();
+                Box::new(rustls::StreamOwned::new(connection, tcp))
+            }
+        };
+        stream.write_all(&out).ok()?;
+        loop {
+            if let ServerOp::Message(message) = next(&mut stream, &mut decoder)? {
+                return serde_json::from_slice(&message.payload).ok();
+            }
+        }
+    }
+
+    fn trusting(&self) -> Arc<rustls::ClientConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.path("ca.pem")).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+    }
+
+    /// What the doctor says of a relay, and its exit code.
+    fn doctor(&self, url: &str, key: Option<&str>, more: &[&str]) -> (i32, String) {
+        let key = key.map(|name| self.key(name));
+        let mut command = self.home.command(&["doctor", "--relay", url]);
+        command.args(more).args(key.iter().flat_map(|path| ["--relay-key", path.to_str().unwrap()]));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), said)
+    }
+
+    #[track_caller]
+    fn doctor_says(&self, url: &str, key: Option<&str>, more: &[&str], code: i32, rows: &[&str]) {
+        let (found, said) = self.doctor(url, key, more);
+        assert_eq!(found, code, "{said}");
+        for row in rows {
+            assert!(said.contains(row), "no {row:?} in:\n{said}");
+        }
+    }
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+/// The next thing that a server says; `None` when it has hung up.
+fn next(stream: &mut impl Read, decoder: &mut Decoder) -> Option<ServerOp> {
+    loop {
+        if let Some(op) = decoder.take().unwrap() {
+            return Some(op);
+        }
+        // One byte at a time: what follows INFO may belong to TLS.
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        decoder.push(&byte);
+    }
+}
+
+const WELL: [&str; 5] = [
+    "ok       log-in     as U",
+    "ok       letters    stream RC takes and gives messages",
+    "ok       bundles    stream RK takes and gives messages",
+    "ok       rights     the log-in may neither delete nor change",
+    "no problems found",
+];
+
+fn one_node() -> Result<(), Failed> {
+    let site = Site::new();
+    site.make_certificates();
+    let node = site.start("n1", &site.configuration("n1", Tls::Documented));
+    site.make_streams(&node, Tls::Documented, 1);
+    let (url, ca) = (format!("tls://{}", node.at), site.path("ca.pem"));
+    let more = ["--relay-ca", ca.to_str().unwrap()];
+    for user in ["alice", "bob"] {
+        site.doctor_says(&url, Some(user), &more, 0, &WELL);
+        site.doctor_says(
+            &url,
+            Some(user),
+            &more,
+            0,
+            &[", node n1\n", "ok       tls        the certificate is"],
+        );
+    }
+    let config = site.path("config.toml");
+    let key = site.key("alice");
+    let text =
+        format!("relay = [\"{url}\"]\nrelay-key = \"{}\"\nrelay-ca = \"{}\"\n", key.display(), ca.display());
+    fs::write(&config, text).unwrap();
+    let mut command = site.home.command(&["--config", config.to_str().unwrap()]);
+    let output = command.args(["doctor", "--listen", "127.0.0.1:0"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && WELL.iter().all(|row| said.contains(row)), "{said}");
+    // Nothing of all that was left there.
+    let state = site.ask(&node, Tls::Documented, "$JS.API.STREAM.INFO.RC", "").unwrap();
+    assert_eq!((&state["state"]["messages"], &state["state"]["last_seq"]), (&0.into(), &0.into()), "{state}");
+    Ok(())
+}
+
+fn three_nodes() -> Result<(), Failed> {
+    let site = Site::new();
+    // Ports of the cluster have to be known before it starts.
+    let held: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<_> = held.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+    drop(held);
+    let mut nodes: Vec<_> = (1..=3)
+        .map(|number| {
+            let mut cluster = block("conf three nodes")
+                .replace("0.0.0.0:6222", &format!("127.0.0.1:{}", ports[number - 1]));
+            for (number, port) in (1..).zip(&ports) {
+                cluster = cluster.replace(&format!("n{number}.example:6222"), &format!("127.0.0.1:{port}"));
+            }
+            let name = format!("n{number}");
+            let configuration = site.configuration(&name, Tls::Without) + &cluster;
+            site.start(&name, &configuration)
+        })
+        .collect();
+    site.make_streams(&nodes[0], Tls::Without, 3);
+    let url = |node: &Node| format!("nats://{}", node.at);
+    let is_well = |node: &Node| {
+        let (code, said) = site.doctor(&url(node), Some("alice"), &[]);
+        code == 0 && WELL.iter().all(|row| said.contains(row)) && said.contains(" of cluster relay\n")
+    };
+    for node in &nodes {
+        eventually("each node is a relay", 3 * PATIENCE, || is_well(node));
+    }
+    // The leader of the letters dies; the two that are left go on.
+    let info = site.ask(&nodes[0], Tls::Without, "$JS.API.STREAM.INFO.RC", "").unwrap();
+    let leader = info["cluster"]["leader"].as_str().unwrap();
+    let number: usize = leader.strip_prefix('n').unwrap().parse().unwrap();
+    drop(nodes.remove(number - 1));
+    for node in &nodes {
+        eventually("two nodes are a relay", 3 * PATIENCE, || is_well(node));
+    }
+    // One alone is none, and says so.
+    drop(nodes.pop());
+    eventually("one node of three acknowledges nothing", 3 * PATIENCE, || {
+        let (code, said) = site.doctor(&url(&nodes[0]), Some("alice"), &[]);
+        code == 4 && said.contains("fewer than half of its nodes are up")
+    });
+    Ok(())
+}
+
+fn wrong() -> Result<(), Failed> {
+    let site = Site::new();
+    let node = site.start("n1", &site.configuration("n1", Tls::Without));
+    let url = format!("nats://{}", node.at);
+    let absent = ["problem  letters    nobody takes messages of stream RC", "docs/RELAY.md"];
+    site.doctor_says(&url, Some("alice"), &[], 4, &absent);
+    let refused = "problem  log-in     the relay cannot be used: it refuses: Authorization Violation";
+    site.doctor_says(&url, None, &[], 4, &[refused, "rsachat key relay FILE makes a key"]);
+    let mallory = site.nkey("mallory").public().to_owned();
+    site.doctor_says(
+        &url,
+        Some("mallory"),
+        &[],
+        4,
+        &[refused, &format!("give its operator the key of the log-in: {mallory}")],
+    );
+    // Not even the log-in is tried where a file cannot be used.
+    for (content, mode, why) in [("SUAB\n", 0o600, "is no key of a relay"), ("", 0o644, "0644")] {
+        let path = site.path("bad.nk");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        site.doctor_says(&url, Some("bad"), &[], 3, &["problem  relay key", why]);
+    }
+    site.doctor_says(&url, Some("none"), &[], 3, &["there is no file", "rsachat key relay "]);
+    // Streams that are not as they should be.
+    site.make_streams(&node, Tls::Without, 1);
+    let mut config: Value = serde_json::from_str(&block("json rk.json")).unwrap();
+    config["allow_direct"] = false.into();
+    let changed = site.ask(&node, Tls::Without, "$JS.API.STREAM.UPDATE.RK", &config.to_string()).unwrap();
+    assert!(changed["error"].is_null(), "{changed}");
+    site.doctor_says(
+        &url,
+        Some("alice"),
+        &[],
+        4,
+        &["problem  bundles    nobody gives messages of stream RK", "allow_direct"],
+    );
+    drop(node);
+    let plain = site.configuration("n1", Tls::Without);
+    // A server without streams, and one whose users may not receive answers or write.
+    let (before, rest) = plain.split_once("jetstream {").unwrap();
+    let without = format!("{before}{}", rest.split_once('}').unwrap().1);
+    let node = site.start("n1", &without);
+    site.doctor_says(
+        &format!("nats://{}", node.at),
+        Some("alice"),
+        &[],
+        4,
+        &["JetStream is switched off there"],
+    );
+    drop(node);
+    let node = site.start("n1", &plain.replace("_INBOX_", "_OTHER_"));
+    let hint =
+        format!("the log-in needs permission to subscribe to _INBOX_{}.>", site.nkey("alice").public());
+    site.doctor_says(&format!("nats://{}", node.at), Some("alice"), &[], 4, &[&hint]);
+    drop(node);
+    let node = site.start("n1", &plain.replace("\"rc.in.*\", \"rc.key.*\",", "\"rc.key.*\","));
+    site.doctor_says(
+        &format!("nats://{}", node.at),
+        Some("alice"),
+        &[],
+        4,
+        &["the log-in may not write: ", "it needs permission to publish to rc.in.*"],
+    );
+    Ok(())
+}
+
+fn rights() -> Result<(), Failed> {
+    let site = Site::new();
+    let node = site.start("n1", &site.configuration("n1", Tls::Without));
+    site.make_streams(&node, Tls::Without, 1);
+    let kept = site.ask(&node, Tls::Without, "rc.in.someone", "a letter").unwrap();
+    assert_eq!(kept["seq"], 1, "{kept}");
+    let before = site.ask(&node, Tls::Without, "$JS.API.STREAM.INFO.RC", "").unwrap();
+    let rows = [
+        "problem  rights     the log-in may do what would harm others: $JS.API.STREAM.PURGE.*, $JS.API.STREAM.DELETE.*",
+        "$JS.API.CONSUMER.CREATE.RK, subscriptions to >",
+    ];
+    site.doctor_says(&format!("nats://{}", node.at), Some("operator"), &[], 4, &rows);
+    let after = site.ask(&node, Tls::Without, "$JS.API.STREAM.INFO.RC", "").unwrap();
+    assert_eq!((&before["config"], &before["state"]), (&after["config"], &after["state"]));
+    assert_eq!(after["state"]["messages"], 1);
+    drop(node);
+    // A relay that asks for no log-in is usable, and says what that means.
+    let open = site.configuration("n1", Tls::Without);
+    let node = site.start(
+        "n1",
+        &format!(
+            "{}\nports_file_dir: \"{}\"\n",
+            open.split_once("# What every user").unwrap().0,
+            site.path("n1").display()
+        ),
+    );
+    let rows = ["warning  log-in     none was needed: anybody", "ok       letters", "problem  rights"];
+    site.doctor_says(&format!("nats://{}", node.at), None, &[], 4, &rows);
+    Ok(())
+}
+
+fn tls() -> Result<(), Failed> {
+    let site = Site::new();
+    site.make_certificates();
+    let node = site.start("n1", &site.configuration("n1", Tls::Documented));
+    let url = format!("tls://{}", node.at);
+    let is_untrusted = ["problem  tls        TLS is not possible: ", "--relay-ca FILE"];
+    // Whatever the system trusts, it is not this authority; nor is an older one.
+    site.doctor_says(
+        &url,
+        Some("alice"),
+        &["--relay-ca", system_roots(&site).to_str().unwrap()],
+        4,
+        &is_untrusted,
+    );
+    let ca = site.path("ca.pem");
+    let more = ["--relay-ca", ca.to_str().unwrap()];
+    let other_host = url.replace("127.0.0.1", "localhost");
+    site.doctor_says(&other_host, Some("alice"), &more, 4, &["problem  tls        TLS is not possible: "]);
+    let requires = ["problem  tls        the relay requires TLS", "write its address with tls://"];
+    site.doctor_says(&url.replace("tls", "nats"), Some("alice"), &more, 4, &requires);
+    let broken = site.path("broken.pem");
+    fs::write(&broken, "no certificate").unwrap();
+    site.doctor_says(
+        &url,
+        Some("alice"),
+        &["--relay-ca", broken.to_str().unwrap()],
+        3,
+        &["problem  relay ca"],
+    );
+    drop(node);
+    let node = site.start("n1", &site.configuration("n1", Tls::Without));
+    let rows = ["problem  tls        the relay has no TLS, so nothing was sent to it"];
+    site.doctor_says(&format!("tls://{}", node.at), Some("alice"), &more, 4, &rows);
+    assert!(!site.log("n1").contains("uthorization"), "not even a log-in");
+    Ok(())
+}
+
+/// An authority that has signed nothing here.
+fn system_roots(site: &Site) -> PathBuf {
+    let other = tempfile::tempdir().unwrap();
+    let there = Site { folder: other, home: site.home.clone() };
+    there.make_certificates();
+    let kept = site.path("other.pem");
+    fs::copy(there.path("ca.pem"), &kept).unwrap();
+    Path::new(&kept).to_owned()
+}
