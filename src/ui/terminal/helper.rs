@@ -391,10 +391,10 @@ impl Helper {
 
     /// The line, if it is one of text that the screen has too few rows for.
     fn tall(&self, text: &str, cursor: usize) -> Option<TallLine> {
-        let (LineState { mode, prompt_end, prompt_row, .. }, size) =
-            (self.line.get(), self.shared.sizes.layout());
+        let LineState { mode, prompt_end, prompt_row, .. } = self.line.get();
+        let (cells, rows) = (self.shared.sizes.layout().cells, self.shared.sizes.settled().rows);
         let parts = text.split_at_checked(cursor).filter(|_| mode == LineMode::Line)?;
-        TallLine::of(parts, (prompt_row, prompt_end), (size.cells, size.rows))
+        TallLine::of(parts, (prompt_row, prompt_end), (cells, rows))
     }
 
     fn text_rows(&self, text: &str) -> String {
