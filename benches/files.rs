@@ -59,12 +59,10 @@ fn main() -> Outcome<()> {
     throughput(&mut pair, folder.path(), sizes.file, &mut out, &mut report)?;
     let mut table = Table { out: &mut out, report: &mut report };
     beside_a_chat(&mut pair, folder.path(), &mut table)?;
+    memory(&pair, "files of 1 GiB", &mut table)?;
     many(&mut pair, folder.path(), &mut table)?;
+    memory(&pair, "a folder", &mut table)?;
     sparse(&mut pair, folder.path(), &mut table)?;
-    for (side, program) in [("sender", &pair.sender), ("receiver", &pair.receiver)] {
-        let peak = program.peak_kib()? / 1_024.0;
-        table.row(&format!("memory of the {side}, at most, broker included"), peak, "MiB", 24.0)?;
-    }
     resumed(&mut pair, folder.path(), sizes.resumed, &mut table)?;
     Ok(report.write("files")?)
 }
@@ -236,6 +234,15 @@ fn beside_a_chat(pair: &mut Pair, folder: &Path, table: &mut Table<'_>) -> Outco
     let count = ways.len();
     table.row(&format!("Enter to shown beside a file of 1 GiB, p99 of {count}"), p99, "ms", 25.0)?;
     table.row(&format!("  the same, median of {count}"), median(&ways), "ms", 25.0)
+}
+
+/// The most memory of each side so far, its broker included.
+fn memory(pair: &Pair, of: &str, table: &mut Table<'_>) -> Outcome<()> {
+    for (side, program) in [("sender", &pair.sender), ("receiver", &pair.receiver)] {
+        let peak = program.peak_kib()? / 1_024.0;
+        table.row(&format!("memory of the {side} of {of}, broker included"), peak, "MiB", 24.0)?;
+    }
+    Ok(())
 }
 
 /// A folder of files of one byte.

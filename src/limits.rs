@@ -236,8 +236,12 @@ pub const KEEPALIVE_MS: u64 = 20_000;
 pub const LISTEN_BACKLOG: i32 = 1_024;
 /// Callers accepted from one listener before other sockets have their turn.
 pub const CALLS_A_TURN: usize = 64;
-/// Bytes read from one peer, and bytes written to one peer, before other sockets have their turn.
+/// Bytes read from one peer before other sockets have their turn. Each record of a turn can be a
+/// call deeper in the core, so they are also bounded by the stack.
 pub const LINK_TURN_BYTES: usize = 65_536;
+/// Bytes handed to the kernel for one peer before other sockets have their turn: together, since
+/// each call costs as much as its bytes.
+pub const LINK_WRITE_BYTES: usize = 256 * 1024;
 /// Bytes read from all peers together before the loop hands them on: bounds the memory of one turn.
 pub const TURN_BYTES: usize = 1024 * 1024;
 /// Peers that are kept of those that called and were not chosen.
@@ -314,12 +318,15 @@ pub const MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
 pub const FILE_CHUNK_BYTES: usize = 32_000;
 /// Bytes that one read of what is sent gives.
 pub const FILE_READ_BYTES: usize = 256 * 1024;
-/// Bytes that a sender is ahead of what the receiver has written.
+/// Bytes that a sender may be ahead of what the receiver has written.
 pub const FILE_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes that ours is ahead: fewer, since they wait in the receiver's memory, and texts wait behind
+/// them. By default the kernel has no more on their way either (`tcp_rmem`).
+pub const FILE_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes that are written between two reports of that, at most.
 pub const FILE_HAVE_BYTES: u64 = 1024 * 1024;
-/// Bytes whose writes the thread of files reports together while more wait to be written.
-pub const FILE_REPORT_BYTES: u64 = 256 * 1024;
+/// Bytes that are written together while more wait: pieces of a page cost as much as whole ones.
+pub const FILE_WRITE_BYTES: u64 = 512 * 1024;
 /// Files that the second process lends to a confined one at once, each with two descriptors there;
 /// the bytes of others pass through it.
 pub const FILES_LENT: usize = 8;

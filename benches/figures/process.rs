@@ -88,13 +88,15 @@ impl Program {
         memory_kib(self.child.id(), "VmRSS:")
     }
 
-    /// The most resident memory that it and its children had, in KiB (proc(5), `VmHWM`).
+    /// The most resident memory that it had, in KiB (proc(5), `VmHWM`), and what its children had
+    /// besides for themselves: they map the files of the same program (`RssFile`), which stay.
     pub(crate) fn peak_kib(&self) -> Outcome<f64> {
         let id = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         let mut peak = memory_kib(id, "VmHWM:")?;
         for child in children.split_whitespace() {
-            peak += memory_kib(child.parse()?, "VmHWM:")?;
+            let child = child.parse()?;
+            peak += memory_kib(child, "VmHWM:")? - memory_kib(child, "RssFile:")?;
         }
         Ok(peak)
     }

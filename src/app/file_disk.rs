@@ -144,9 +144,9 @@ impl FileDisk {
                     self.places.destination(place.as_deref()).map(|place| Part::drop_leftover(&place, id));
                 None
             }
-            FileRequest::Write { number, record } => {
-                let cost = cost(&record);
-                let (written, synced) = self.targets.get_mut(&number)?.write(&record)?;
+            FileRequest::Write { number, records } => {
+                let cost = records.iter().map(cost).sum();
+                let (written, synced) = self.targets.get_mut(&number)?.write(&records)?;
                 let written = written.map_err(|error| for_peer(&error));
                 Some(FileAnswer::Written { number, cost, written, synced })
             }
@@ -181,10 +181,11 @@ impl FileDisk {
                 let why = place.map_or_else(|error| for_peer(&error), |place| full(place.folder()));
                 Some(FileAnswer::Opened { number, opened: Err(why) })
             }
-            FileRequest::Write { number, record } => {
+            FileRequest::Write { number, records } => {
                 let target = self.targets.get_mut(&number)?;
                 let (synced, written) = (target.sync().ok()?, Err(full(target.part.as_ref()?.folder())));
-                Some(FileAnswer::Written { number, cost: cost(&record), written, synced })
+                let cost = records.iter().map(cost).sum();
+                Some(FileAnswer::Written { number, cost, written, synced })
             }
             request => self.perform(request),
         }
@@ -423,18 +424,30 @@ impl Target {
         OpenedTarget::At(at, row)
     }
 
-    /// Writes a record, and makes it durable now and then, and when no more can be written. Returns
-    /// the first place that is not written, and what is durable if that is more than before.
-    fn write(&mut self, record: &TransferRecord) -> Option<(Result<Position, FileError>, Option<PartRow>)> {
+    /// Writes records, and makes them durable now and then, and when no more can be written.
+    /// Returns the first place that is not written, and what is durable if that is more than
+    /// before.
+    fn write(
+        &mut self,
+        records: &[TransferRecord],
+    ) -> Option<(Result<Position, FileError>, Option<PartRow>)> {
         let part = self.part.as_mut()?;
-        let written = part.write(record);
+        let written = part.write_all(records);
         let at = part.position();
         let is_old = self.synced.is_none_or(|at| at.elapsed() >= Duration::from_millis(FILE_SYNC_MS));
         if written.is_ok() && part.unsynced() < FILE_SYNC_BYTES && !is_old {
             return Some((Ok(at), None));
         }
-        Some(match self.sync() {
-            Ok(durable) => (written.map(|()| at), durable),
+        // Where more can be written, it does not wait for the disk.
+        let synced = if written.is_ok() { part.sync_behind() } else { part.sync().map(Some) };
+        Some(match synced {
+            Ok(None) => (written.map(|()| at), None),
+            Ok(Some(Synced { at: durable, blocks })) => {
+                let row = self.row.as_mut()?;
+                row.synced = Hashed { at: durable, blocks: blocks.to_vec() };
+                self.synced = Some(Instant::now());
+                (written.map(|()| at), Some(row.clone()))
+            }
             Err(error) => (written.and(Err(error)), None),
         })
     }

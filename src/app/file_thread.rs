@@ -139,30 +139,17 @@ fn keep_freed_memory() {
     drop(black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
 }
 
-/// Performs requests until there are no more. Writes that follow each other are reported together:
-/// each answer wakes the event loop.
+/// Performs requests until there are no more. Writes that follow each other go together: each takes
+/// whole pages of the file, and each answer wakes the event loop.
 fn run(jobs: &Jobs<FileRequest, FileAnswer>, mut perform: impl FnMut(FileRequest) -> Option<FileAnswer>) {
-    let mut written: Option<FileAnswer> = None;
-    loop {
-        let request = if written.is_some() { jobs.waiting().next() } else { jobs.next() };
-        let Some(request) = request else {
-            if written.take().is_some_and(|answer| jobs.answer([answer])) {
-                continue;
-            }
-            return;
-        };
-        let Some(answer) = perform(request) else { continue };
-        let answer = match &mut written {
-            Some(before) => before.add(answer),
-            None => Some(answer),
-        };
-        let Some(answer) = answer else { continue };
-        let answers: Vec<_> = if matches!(answer, FileAnswer::Written { .. }) {
-            written.replace(answer).into_iter().collect()
-        } else {
-            written.take().into_iter().chain([answer]).collect()
-        };
-        if !answers.is_empty() && !jobs.answer(answers) {
+    let mut next = None;
+    while let Some(mut request) = next.take().or_else(|| jobs.next()) {
+        while next.is_none()
+            && let Some(following) = jobs.waiting().next()
+        {
+            next = request.add(following);
+        }
+        if perform(request).is_some_and(|answer| !jobs.answer([answer])) {
             return;
         }
     }

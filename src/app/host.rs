@@ -23,13 +23,16 @@ use crate::chat::{
 use crate::crypto::{Identity, JobResult, Passphrase, RsaJob};
 use crate::delivery::StoredHistory;
 use crate::ids::{ConnId, FaceId, ListenerId};
-use crate::limits::LINK_TURN_BYTES;
+use crate::limits::LINK_WRITE_BYTES;
 use crate::net::worker::{BackgroundTask, ThreadPriority, Ticket, Worker};
 use crate::net::{Net, ReadInterest, SocketId};
 use crate::peers::address::{Family, ListenAt};
 use crate::store::{Home, MessageStore, OpenedStore, StoreError, quoted};
 use crate::text::safe::SafeText;
 use crate::time::{MonoMs, Now, UnixMs};
+
+/// Bytes of records that are joined before they leave.
+const PIECE_BYTES: usize = 16_384;
 
 /// Performer of every effect that is not about the profile.
 pub(crate) trait Host {
@@ -180,8 +183,8 @@ pub(crate) struct OsHost<S> {
     pub(crate) dialler: Dialler,
     pub(crate) listeners: BTreeMap<SocketId, ListenerId>,
     read_interest: BTreeMap<ConnId, ReadInterest>,
-    /// Bytes to send once the loop waits: a burst of messages leaves in one piece.
-    outbox: BTreeMap<ConnId, Vec<u8>>,
+    /// Bytes to send once the loop waits: a burst of messages leaves together.
+    outbox: BTreeMap<ConnId, Vec<Vec<u8>>>,
     keygen: Option<(KeygenRequest, BackgroundTask<Result<StoredKey, AppError>>)>,
     /// Store that was opened before the loop began.
     pub(crate) opened: Option<Result<OpenedStore, StoreError>>,
@@ -334,7 +337,7 @@ impl<S: NoticeSink> OsHost<S> {
     }
 
     fn send(&mut self, conn: ConnId) -> Option<Input<'static>> {
-        self.net.send(conn, self.outbox.remove(&conn)?);
+        self.net.send_pieces(conn, self.outbox.remove(&conn)?);
         (self.net.queued(conn) > 0).then_some(Input::WriteBlocked { conn })
     }
 
@@ -401,17 +404,12 @@ impl<S: NoticeSink> OsHost<S> {
     /// Puts bytes into the outbox; a long one leaves before the loop waits.
     fn transmit(&mut self, conn: ConnId, bytes: Vec<u8>) -> Option<Input<'static>> {
         let pending = self.outbox.entry(conn).or_default();
-        if pending.is_empty() {
-            *pending = bytes;
-        } else if pending.len() + bytes.len() <= LINK_TURN_BYTES {
-            pending.extend_from_slice(&bytes);
-        } else {
+        match pending.last_mut() {
             // Large ones leave as they are.
-            let full = std::mem::replace(pending, bytes);
-            self.net.send(conn, full);
-            return (self.net.queued(conn) > 0).then_some(Input::WriteBlocked { conn });
+            Some(last) if last.len() + bytes.len() <= PIECE_BYTES => last.extend_from_slice(&bytes),
+            _ => pending.push(bytes),
         }
-        if pending.len() < LINK_TURN_BYTES {
+        if pending.iter().map(Vec::len).sum::<usize>() < LINK_WRITE_BYTES {
             return None;
         }
         self.send(conn)

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::file_io::FileRequest;
 use super::io::Effect;
 use super::notice::{Info, Notice, Warning};
 use crate::ids::FaceId;
@@ -23,6 +24,15 @@ pub(crate) struct Effects {
 impl Effects {
     pub(crate) fn push(&mut self, effect: Effect) {
         self.queue.push_back(effect);
+    }
+
+    /// Asks for something of the disk; writes to one transfer that follow each other go together.
+    pub(crate) fn push_file(&mut self, request: FileRequest) {
+        let request = match self.queue.back_mut() {
+            Some(Effect::File(before)) => before.add(request),
+            _ => Some(request),
+        };
+        self.queue.extend(request.map(Effect::File));
     }
 
     pub(crate) fn pop(&mut self) -> Option<Effect> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Hashed, PartRow, Room};
 use crate::ids::FaceId;
-use crate::limits::FILE_REPORT_BYTES;
+use crate::limits::FILE_WRITE_BYTES;
 use crate::transfer::cost;
 use crate::wire::{CancelReason, ManifestEntry, Offer, Position, TransferId, TransferRecord};
 
@@ -45,8 +45,8 @@ pub enum FileRequest {
     },
     /// Remove the part of a transfer that an earlier process made without a note of it.
     DropLeftover { id: TransferId, place: Option<String> },
-    /// Write a record of content: [`FileAnswer::Written`].
-    Write { number: TransferNumber, record: TransferRecord },
+    /// Write records of content: [`FileAnswer::Written`].
+    Write { number: TransferNumber, records: Vec<TransferRecord> },
     /// Give a target its name, once it is on disk: [`FileAnswer::Filed`].
     File { number: TransferNumber },
     /// Close a target that has stopped: what has arrived stays.
@@ -69,6 +69,22 @@ impl FileRequest {
         }
     }
 
+    /// Adds the next request to this one, if both write chunks of one transfer and that is not much
+    /// yet. Otherwise it comes back: what ends a transfer does not wait for many small files.
+    pub(crate) fn add(&mut self, next: Self) -> Option<Self> {
+        match (self, next) {
+            (Self::Write { number, records }, Self::Write { number: of, records: more })
+                if *number == of
+                    && records.iter().chain(&more).all(|one| matches!(one, TransferRecord::Chunk { .. }))
+                    && records.iter().map(cost).sum::<u64>() < FILE_WRITE_BYTES =>
+            {
+                records.extend(more);
+                None
+            }
+            (_, next) => Some(next),
+        }
+    }
+
     /// The answer where nobody can do what is asked, for this reason.
     #[must_use]
     pub(crate) fn refused(self, why: &str) -> Option<FileAnswer> {
@@ -87,8 +103,8 @@ impl FileRequest {
                 Some(FileAnswer::Read { number, reading, read: Err(why.to_owned()), hashed: None })
             }
             Self::OpenTarget { number, .. } => Some(FileAnswer::Opened { number, opened: Err(failed()) }),
-            Self::Write { number, record } => {
-                let cost = cost(&record);
+            Self::Write { number, records } => {
+                let cost = records.iter().map(cost).sum();
                 Some(FileAnswer::Written { number, cost, written: Err(failed()), synced: None })
             }
             Self::File { number } => Some(FileAnswer::Filed { number, filed: Err(failed()) }),
@@ -130,7 +146,7 @@ pub enum FileAnswer {
     },
     /// The place where a transfer goes on, and the part.
     Opened { number: TransferNumber, opened: Result<(Position, PartRow), TargetError> },
-    /// What a record cost that is written, and the first place that is not; now and then how much
+    /// What records cost that are written, and the first place that is not; now and then how much
     /// of the part survives a loss of power.
     Written {
         number: TransferNumber,
@@ -142,25 +158,6 @@ pub enum FileAnswer {
     Discarded { number: TransferNumber },
     /// The path at which a transfer is on disk.
     Filed { number: TransferNumber, filed: Result<String, TargetError> },
-}
-
-impl FileAnswer {
-    /// Adds the next report to this one, if both are of writes of one transfer and those are few.
-    /// Otherwise it comes back.
-    pub(crate) fn add(&mut self, next: Self) -> Option<Self> {
-        match (self, next) {
-            (
-                Self::Written { number, cost, written: written @ Ok(_), synced },
-                Self::Written { number: of, cost: more, written: upto @ Ok(_), synced: later },
-            ) if *number == of && *cost < FILE_REPORT_BYTES => {
-                *cost += more;
-                *written = upto;
-                *synced = later.or(synced.take());
-                None
-            }
-            (_, next) => Some(next),
-        }
-    }
 }
 
 /// What a user offers, as the host has found it.
@@ -188,22 +185,30 @@ pub struct TargetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::FILE_CHUNK_BYTES;
 
     #[test]
-    fn reports_of_writes_go_together_as_long_as_they_are_of_one_transfer_and_few() {
-        let report = |number, cost, offset| FileAnswer::Written {
-            number,
-            cost,
-            written: Ok(Position { entry: 0, offset }),
-            synced: None,
+    fn writes_of_chunks_go_together_as_long_as_they_are_of_one_transfer_and_few() {
+        let write = |number, count| {
+            let (id, at) = (TransferId([1; 16]), Position::START);
+            let record = TransferRecord::Chunk { id, at, bytes: vec![0; FILE_CHUNK_BYTES] };
+            FileRequest::Write { number, records: vec![record; count] }
         };
-        let mut both = report(1, 10, 5);
-        assert_eq!(both.add(report(1, 20, 15)), None);
-        assert_eq!(both, report(1, 30, 15));
+        let end = || {
+            let record =
+                TransferRecord::EndOfFile { id: TransferId([1; 16]), entry: 0, size: 0, root: [0; 32] };
+            FileRequest::Write { number: 1, records: vec![record] }
+        };
+        let mut both = write(1, 1);
+        assert_eq!(both.add(write(1, 2)), None);
+        assert_eq!(both, write(1, 3));
         for (before, next) in [
-            (report(1, 10, 5), report(2, 20, 15)),
-            (report(1, FILE_REPORT_BYTES, 5), report(1, 20, 15)),
-            (report(1, 10, 5), FileAnswer::Discarded { number: 1 }),
+            (write(1, 1), write(2, 1)),
+            (write(1, 17), write(1, 1)),
+            (write(1, 1), end()),
+            (end(), write(1, 1)),
+            (write(1, 1), FileRequest::File { number: 1 }),
+            (FileRequest::CloseTarget { number: 1 }, write(1, 1)),
         ] {
             let mut unchanged = before.clone();
             assert_eq!(unchanged.add(next.clone()), Some(next));

@@ -5,7 +5,7 @@ use super::Choices;
 use crate::session::EXIT;
 use crate::wire::data_frame::{DATA_AT, DATA_BYTES, DATA_FRAME_BYTES, data_range, write_around};
 use crate::wire::{
-    Frame, Frames, OaepStream, PREFACE_BYTES, Padding, Preface, PrefaceProgress, Purpose, Record,
+    Frames, LENGTH_BYTES, OaepStream, PREFACE_BYTES, Padding, Preface, PrefaceProgress, Purpose, Record,
     StreamStart, WireError, split_text,
 };
 
@@ -20,11 +20,11 @@ pub fn wire(data: &[u8]) {
 }
 
 /// Every frame that is complete, or the error.
-fn taken(frames: &mut Frames, limit: usize) -> (Vec<Frame>, Option<WireError>) {
+fn taken(frames: &mut Frames, limit: usize) -> (Vec<Vec<u8>>, Option<WireError>) {
     let mut whole = Vec::new();
     loop {
         match frames.take(limit) {
-            Ok(Some(frame)) => whole.push(frame),
+            Ok(Some(frame)) => whole.push([&frame.length[..], &*frame.body].concat()),
             Ok(None) => return (whole, None),
             Err(error) => return (whole, Some(error)),
         }
@@ -48,9 +48,9 @@ fn frames(choices: &mut Choices<'_>) {
         }
     }
     assert_eq!((&found, &ended), (&expected, &error));
-    assert!(found.iter().all(|frame| frame.body.len() <= limit));
+    assert!(found.iter().all(|frame| frame.len() <= LENGTH_BYTES + limit));
     if error.is_none() {
-        let used: usize = expected.iter().map(|frame| frame.length.len() + frame.body.len()).sum();
+        let used: usize = expected.iter().map(Vec::len).sum();
         assert_eq!(whole.buffered(), &bytes[used..]);
     }
 }

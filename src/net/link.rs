@@ -2,7 +2,7 @@
 //! the kernel reported is remembered here until it is used up.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, Shutdown};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use socket2::{SockRef, TcpKeepalive};
 use super::stream::Stream;
 use super::{NetEvent, ReadInterest};
 use crate::ids::ConnId;
-use crate::limits::{KEEPALIVE_MS, LINK_TURN_BYTES, UNACKNOWLEDGED_MS, UNSENT_BYTES};
+use crate::limits::{KEEPALIVE_MS, LINK_TURN_BYTES, LINK_WRITE_BYTES, UNACKNOWLEDGED_MS, UNSENT_BYTES};
 
 pub(super) struct Link {
     stream: Stream,
@@ -118,15 +118,17 @@ impl Link {
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
     }
 
-    pub(super) fn send(&mut self, bytes: Vec<u8>) {
+    pub(super) fn send(&mut self, pieces: impl IntoIterator<Item = Vec<u8>>) {
         if self.write_error.is_some() || self.is_lost() || self.is_closing() {
-            self.dropped_bytes += bytes.len();
+            self.dropped_bytes += pieces.into_iter().map(|piece| piece.len()).sum::<usize>();
             return;
         }
         if self.queue.is_empty() {
             self.last_progress = Instant::now();
         }
-        self.queue.push(bytes);
+        for piece in pieces {
+            self.queue.push(piece);
+        }
         self.flush();
         self.owes_drained |= !self.queue.is_empty();
     }
@@ -220,7 +222,7 @@ impl Link {
     pub(super) fn drive(
         &mut self,
         conn: ConnId,
-        buffer: &mut [u8],
+        buffer: &mut Vec<u8>,
         events: &mut Vec<NetEvent>,
     ) -> LinkStatus {
         if self.is_lost() {
@@ -230,16 +232,16 @@ impl Link {
         if self.is_closing() { self.drive_closing(buffer) } else { self.drive_open(conn, buffer, events) }
     }
 
-    fn drive_open(&mut self, conn: ConnId, buffer: &mut [u8], events: &mut Vec<NetEvent>) -> LinkStatus {
+    fn drive_open(&mut self, conn: ConnId, buffer: &mut Vec<u8>, events: &mut Vec<NetEvent>) -> LinkStatus {
         if self.owes_drained && self.queue.is_empty() && self.write_error.is_none() {
             self.owes_drained = false;
             events.push(NetEvent::Drained { conn });
         }
         let mut read_error = None;
         if self.phase == Phase::Open && self.reading == ReadInterest::On && self.readable {
-            let (filled, end) = fill(&mut self.stream, buffer);
-            if let Some(bytes) = buffer.get(..filled).filter(|bytes| !bytes.is_empty()) {
-                events.push(NetEvent::Bytes { conn, bytes: bytes.to_vec() });
+            let end = fill(&self.stream, buffer);
+            if !buffer.is_empty() {
+                events.push(NetEvent::Bytes { conn, bytes: take_filled(buffer) });
             }
             match end {
                 ReadEnd::BufferFull => return LinkStatus::Ready,
@@ -266,7 +268,7 @@ impl Link {
         self.flush_status()
     }
 
-    fn drive_closing(&mut self, buffer: &mut [u8]) -> LinkStatus {
+    fn drive_closing(&mut self, buffer: &mut Vec<u8>) -> LinkStatus {
         if self.write_error.is_some() {
             return LinkStatus::Closed;
         }
@@ -274,7 +276,9 @@ impl Link {
         // A peer that is itself waiting to be read would never read us, so what it sends is
         // dropped.
         if self.readable && self.phase != Phase::Flushing(RemoteEnd::Seen) {
-            match fill(&mut self.stream, buffer).1 {
+            let end = fill(&self.stream, buffer);
+            buffer.clear();
+            match end {
                 ReadEnd::BufferFull => status = LinkStatus::Ready,
                 ReadEnd::WouldBlock => self.readable = false,
                 ReadEnd::Eof if self.phase == Phase::Lingering => return LinkStatus::Closed,
@@ -308,10 +312,12 @@ impl Link {
 
     /// Writes until the kernel takes no more, the queue is empty or the turn's share is used.
     fn flush(&mut self) {
-        let mut left = LINK_TURN_BYTES;
+        let mut left = LINK_WRITE_BYTES;
         while left > 0 && self.writable && self.write_error.is_none() {
-            let Some(front) = self.queue.front() else { return };
-            match self.stream.write(front) {
+            if self.queue.is_empty() {
+                return;
+            }
+            match self.stream.write(&self.queue.front()) {
                 Ok(0) => self.fail(io::ErrorKind::WriteZero.into()),
                 Ok(taken) => {
                     self.queue.consume(taken);
@@ -332,6 +338,9 @@ impl Link {
         self.readable = true;
     }
 }
+
+/// Chunks that the kernel is given at once.
+const CHUNKS_A_WRITE: usize = 16;
 
 /// Bytes not yet taken by the kernel, in the chunks they were given in.
 #[derive(Default)]
@@ -354,16 +363,19 @@ impl WriteQueue {
         self.chunks.is_empty()
     }
 
-    fn front(&self) -> Option<&[u8]> {
-        self.chunks.front()?.get(self.written..)
+    /// What is written next, by one call.
+    fn front(&self) -> Vec<IoSlice<'_>> {
+        let begun = self.chunks.front().and_then(|chunk| chunk.get(self.written..));
+        let others = self.chunks.iter().skip(1).map(Vec::as_slice);
+        begun.into_iter().chain(others).take(CHUNKS_A_WRITE).map(IoSlice::new).collect()
     }
 
     fn consume(&mut self, taken: usize) {
         self.bytes -= taken;
         self.written += taken;
-        if self.chunks.front().is_some_and(|front| front.len() <= self.written) {
+        while let Some(front) = self.chunks.front().filter(|front| front.len() <= self.written) {
+            self.written -= front.len();
             self.chunks.pop_front();
-            self.written = 0;
         }
         if self.chunks.is_empty() {
             // An idle link keeps no memory of a busy hour.
@@ -374,28 +386,37 @@ impl WriteQueue {
 
 /// Why reading stopped.
 enum ReadEnd {
-    /// The buffer is full and there may be more.
+    /// The share of a turn is used, and there may be more.
     BufferFull,
     WouldBlock,
     Eof,
     Error(io::Error),
 }
 
-/// Reads until the buffer is full or the kernel has no more.
-fn fill(stream: &mut Stream, buffer: &mut [u8]) -> (usize, ReadEnd) {
-    let mut filled = 0;
-    loop {
-        let Some(free) = buffer.get_mut(filled..).filter(|free| !free.is_empty()) else {
-            return (filled, ReadEnd::BufferFull);
-        };
-        match stream.read(free) {
-            Ok(0) => return (filled, ReadEnd::Eof),
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (filled, ReadEnd::WouldBlock),
+/// Fills an empty buffer, until the share of a turn is used or the kernel has no more.
+fn fill(stream: &Stream, buffer: &mut Vec<u8>) -> ReadEnd {
+    buffer.reserve_exact(LINK_TURN_BYTES);
+    while buffer.len() < LINK_TURN_BYTES {
+        match stream.read(buffer) {
+            Ok(0) => return ReadEnd::Eof,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ReadEnd::WouldBlock,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (filled, ReadEnd::Error(error)),
+            Err(error) => return ReadEnd::Error(error),
         }
     }
+    ReadEnd::BufferFull
+}
+
+/// What was read: the buffer itself if most of it is used, so that much is not copied, and else a
+/// smaller one.
+fn take_filled(buffer: &mut Vec<u8>) -> Vec<u8> {
+    if buffer.len() >= LINK_TURN_BYTES / 2 {
+        return std::mem::take(buffer);
+    }
+    let bytes = buffer.clone();
+    buffer.clear();
+    bytes
 }
 
 /// Sets the options of every connection. A connection is kept even if an option cannot be set.

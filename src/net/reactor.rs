@@ -22,7 +22,7 @@ use super::stream::Stream;
 use super::{LimitExceeded, NetEvent, ReadInterest, SocketId, Stack};
 use crate::ids::ConnId;
 use crate::limits::{
-    ACCEPT_RETRY_MS, CALLS_A_TURN, FLUSH_TIMEOUT_MS, LINGER_MS, LINK_TURN_BYTES, REPORT_EVERY_MS, TURN_BYTES,
+    ACCEPT_RETRY_MS, CALLS_A_TURN, FLUSH_TIMEOUT_MS, LINGER_MS, REPORT_EVERY_MS, TURN_BYTES,
 };
 
 /// Sockets, their queues and deadlines. All reading, writing and timers happen in [`Net::wait`];
@@ -56,6 +56,7 @@ pub struct Net {
     /// Unsent bytes of connections that no longer exist.
     dropped_bytes: usize,
     max_links: Option<usize>,
+    /// Empty between two reads.
     read_buffer: Vec<u8>,
 }
 
@@ -91,7 +92,7 @@ impl Net {
             lost: BTreeSet::new(),
             dropped_bytes: 0,
             max_links: None,
-            read_buffer: vec![0; LINK_TURN_BYTES],
+            read_buffer: Vec::new(),
         })
     }
 
@@ -161,11 +162,16 @@ impl Net {
     /// Queues bytes and writes at once what the kernel takes. Bytes for a connection that is gone
     /// are dropped, as they would be if it went a moment later. The caller bounds what is queued.
     pub fn send(&mut self, id: ConnId, bytes: Vec<u8>) {
+        self.send_pieces(id, [bytes]);
+    }
+
+    /// The same with pieces that follow each other: the kernel is given them together.
+    pub fn send_pieces(&mut self, id: ConnId, pieces: impl IntoIterator<Item = Vec<u8>>) {
         match self.slots.get_mut(&id.0).map(|slot| &mut slot.state) {
-            None => self.dropped_bytes += bytes.len(),
-            Some(SlotState::Dialling(dialer)) => dialer.early.push(bytes),
+            None => self.dropped_bytes += pieces.into_iter().map(|piece| piece.len()).sum::<usize>(),
+            Some(SlotState::Dialling(dialer)) => dialer.early.extend(pieces),
             Some(SlotState::Open(link)) => {
-                link.send(bytes);
+                link.send(pieces);
                 if link.is_ready() {
                     self.ready.insert(id.0);
                 }
@@ -413,9 +419,7 @@ impl Net {
                     DialStep::Connected { ends, stream } => {
                         let mut link = Link::new(Stream::Tcp(stream));
                         link.reading = dialer.reading;
-                        for early in std::mem::take(&mut dialer.early) {
-                            link.send(early);
-                        }
+                        link.send(std::mem::take(&mut dialer.early));
                         slot.state = SlotState::Open(link);
                         self.set_deadline(id, None);
                         self.ready.insert(id);

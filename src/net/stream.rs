@@ -1,12 +1,13 @@
 //! Stream socket: TCP, or a Unix domain socket between processes of one user, one of which may be
 //! a command that ends with it.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Shutdown};
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, event};
+use rustix::buffer::spare_capacity;
 use socket2::SockRef;
 
 pub(super) enum Stream {
@@ -26,6 +27,23 @@ impl Stream {
         }
     }
 
+    /// Reads behind what a buffer holds, as much as it has room for; its room is not zeroed before.
+    pub(super) fn read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let room = spare_capacity(buffer);
+        Ok(match self {
+            Self::Tcp(stream) => rustix::io::read(stream, room)?,
+            Self::Local(stream) | Self::Command(stream, _) => rustix::io::read(stream, room)?,
+        })
+    }
+
+    /// Writes pieces behind each other, as many bytes as the kernel takes.
+    pub(super) fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write_vectored(pieces),
+            Self::Local(stream) | Self::Command(stream, _) => stream.write_vectored(pieces),
+        }
+    }
+
     /// Address of the peer; none of a process of this machine.
     pub(super) fn peer_ip(&self) -> Option<IpAddr> {
         match self {
@@ -39,28 +57,6 @@ impl Stream {
             Self::Tcp(stream) => stream.shutdown(how),
             Self::Local(stream) | Self::Command(stream, _) => stream.shutdown(how),
         }
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(buffer),
-            Self::Local(stream) | Self::Command(stream, _) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            Self::Local(stream) | Self::Command(stream, _) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

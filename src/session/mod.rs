@@ -38,7 +38,7 @@ use crate::crypto::{Fingerprint, JobResult, Seed};
 use crate::limits;
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
-    ByeReason, Count, Frame, Frames, LENGTH_BYTES, PREFACE_BYTES, PairNumber, PrefaceProgress, Resume,
+    ByeReason, Count, Frames, LENGTH_BYTES, PREFACE_BYTES, PairNumber, PrefaceProgress, Resume,
     TransferRecord, WireError,
 };
 pub(crate) use any::AnySession;
@@ -482,17 +482,31 @@ impl Session {
             State::Transport(transport) if !transport.is_established() => limits::HANDSHAKE_MESSAGE_BYTES,
             State::Transport(_) | State::Closed => limits::CHAT_FRAME_BYTES,
         };
-        match self.frames.take(limit) {
+        let (is_established, awaits_listener) = (self.is_established(), self.awaits_answer_of_listener());
+        let frame = match self.frames.take(limit) {
             Ok(None) => return None,
-            Ok(Some(frame)) if frame.body == [BUSY_BODY] && self.awaits_answer_of_listener() => {
-                self.end(CloseReason::PeerBusy);
+            Ok(Some(frame)) => frame,
+            Err(error) => {
+                self.end_by_peer(CloseReason::Wire(error));
+                return Some(());
             }
+        };
+        match &mut self.state {
+            _ if *frame.body == [BUSY_BODY] && awaits_listener => self.end(CloseReason::PeerBusy),
             // Until the session is established an empty frame is the handshake's alert.
-            Ok(Some(frame)) if frame.body.is_empty() && !self.is_established() => {
-                self.end(CloseReason::PeerAbort);
+            _ if frame.body.is_empty() && !is_established => self.end(CloseReason::PeerAbort),
+            State::Transport(transport) => match transport.handle_frame(now, frame) {
+                Ok(outputs) => {
+                    // The sign of life is a record that opened: bytes alone are none.
+                    self.keepalive.observe(now, ReadState::ReceivedAt(now));
+                    self.outputs.extend(outputs);
+                }
+                Err(reason) => self.end_by_peer(reason),
+            },
+            State::Handshake(_) | State::Closed => {
+                let message = frame.body.to_vec();
+                self.step(HandshakeInput::Message(&message));
             }
-            Ok(Some(frame)) => self.handle_frame(now, frame),
-            Err(error) => self.end_by_peer(CloseReason::Wire(error)),
         }
         Some(())
     }
@@ -529,20 +543,6 @@ impl Session {
             }
         }
         Some(())
-    }
-
-    fn handle_frame(&mut self, now: MonoMs, frame: Frame) {
-        let State::Transport(transport) = &mut self.state else {
-            return self.step(HandshakeInput::Message(&frame.body));
-        };
-        match transport.handle_frame(now, frame) {
-            Ok(outputs) => {
-                // The sign of life is a record that opened: bytes alone are none.
-                self.keepalive.observe(now, ReadState::ReceivedAt(now));
-                self.outputs.extend(outputs);
-            }
-            Err(reason) => self.end_by_peer(reason),
-        }
     }
 
     /// Makes one step of the handshake.

@@ -14,7 +14,7 @@ use super::transport::seal_frame;
 use super::*;
 use crate::crypto::{Fingerprint, Identity};
 use crate::wire::{
-    Durability, FileTransfer, LENGTH_BYTES, Lifetime, Padding, Preface, Purpose, REKEYING, Record,
+    Durability, FileTransfer, Frame, LENGTH_BYTES, Lifetime, Padding, Preface, Purpose, REKEYING, Record,
 };
 
 static KEYS: LazyLock<[Identity; 2]> = LazyLock::new(|| {
@@ -291,8 +291,8 @@ fn every_byte_of_a_record_flipped_once_ends_the_session_and_shows_nothing() {
         let mut wrong = record.clone();
         wrong[at] ^= 0x40;
         let State::Transport(transport) = &mut other.session.state else { panic!("it is established") };
-        let (length, body) = wrong.split_at(LENGTH_BYTES);
-        let frame = Frame { length: length.try_into().unwrap(), body: body.to_vec() };
+        let (length, body) = wrong.split_at_mut(LENGTH_BYTES);
+        let frame = Frame { length: (&*length).try_into().unwrap(), body };
         assert!(transport.handle_frame(MonoMs(0), frame).is_err());
     }
     assert_eq!(other.events.len(), seen);

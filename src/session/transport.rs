@@ -333,7 +333,7 @@ impl Transport {
     }
 
     /// Opens a frame and gives what its record causes.
-    pub(super) fn handle_frame(&mut self, now: MonoMs, frame: Frame) -> Result<Vec<Output>, CloseReason> {
+    pub(super) fn handle_frame(&mut self, now: MonoMs, frame: Frame<'_>) -> Result<Vec<Output>, CloseReason> {
         self.now = now;
         let record = self.open(frame)?;
         if self.is_in_lobby() {
@@ -500,8 +500,8 @@ impl Transport {
         frame.ok().map(Output::Transmit)
     }
 
-    fn open(&mut self, mut frame: Frame) -> Result<Record, CloseReason> {
-        match self.open.open(&frame.length, &mut frame.body) {
+    fn open(&mut self, Frame { length, body }: Frame<'_>) -> Result<Record, CloseReason> {
+        match self.open.open(&length, body) {
             Ok(plaintext) => {
                 let record = Record::read(plaintext).map_err(CloseReason::Wire);
                 if let Some(rekeying) = &mut self.rekeying {

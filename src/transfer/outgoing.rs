@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{OutOfOrder, cost};
-use crate::limits::{FILE_READ_BYTES, FILE_WINDOW_BYTES};
+use crate::limits::{FILE_AHEAD_BYTES, FILE_READ_BYTES};
 use crate::wire::{Offer, OfferKind, Position, TransferRecord};
 
 /// Reads of the source that are under way at once: while one is sent, the next is read.
@@ -36,7 +36,7 @@ struct Sending {
     is_read: bool,
     /// Where each record that was sent ends, and what it costs, until the peer has written it.
     unwritten: VecDeque<(Position, u64)>,
-    /// What those cost together, at most [`FILE_WINDOW_BYTES`].
+    /// What those cost together, at most [`FILE_AHEAD_BYTES`].
     ahead: u64,
     written: Position,
 }
@@ -144,7 +144,7 @@ impl Outgoing {
     pub fn next_record(&mut self) -> Option<TransferRecord> {
         let Stage::Sending(sending) = &mut self.stage else { return None };
         let cost = cost(sending.read.front()?);
-        if sending.ahead > 0 && sending.ahead + cost > FILE_WINDOW_BYTES {
+        if sending.ahead > 0 && sending.ahead + cost > FILE_AHEAD_BYTES {
             return None;
         }
         let record = sending.read.pop_front()?;

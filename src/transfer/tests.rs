@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{FILE_CHUNK_BYTES, FILE_WINDOW_BYTES};
+use crate::limits::{FILE_AHEAD_BYTES, FILE_CHUNK_BYTES};
 use crate::time::MonoMs;
 use crate::wire::{Offer, OfferKind, Padding, Position, Record, TransferId};
 
@@ -87,7 +87,7 @@ impl Both {
     fn send(&mut self) {
         self.wire.extend(self.outgoing.next_record());
         let ahead: u64 = self.wire.iter().chain(&self.unwritten).map(cost).sum();
-        assert!(ahead <= FILE_WINDOW_BYTES, "{ahead} bytes are ahead");
+        assert!(ahead <= FILE_AHEAD_BYTES, "{ahead} bytes are ahead");
     }
 
     fn receive(&mut self) {
@@ -159,7 +159,7 @@ fn a_sender_waits_for_a_receiver_that_writes_nothing() {
         both.receive();
     }
     let ahead: u64 = both.unwritten.iter().map(cost).sum();
-    assert!(FILE_WINDOW_BYTES - ahead < 33_000, "{ahead} bytes are ahead");
+    assert!(FILE_AHEAD_BYTES - ahead < 33_000, "{ahead} bytes are ahead");
     assert!(both.wire.is_empty() && !both.outgoing.is_sent());
 }
 

@@ -6,13 +6,13 @@ use super::WireError;
 /// Bytes of the length that begins a frame.
 pub const LENGTH_BYTES: usize = 2;
 
-/// One whole frame.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Frame {
+/// One whole frame, in the buffer where it has arrived.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Frame<'a> {
     /// The length as sent: the associated data of a sealed record.
     pub length: [u8; LENGTH_BYTES],
-    /// The body, exactly that many bytes.
-    pub body: Vec<u8>,
+    /// The body, exactly that many bytes, to be opened in place.
+    pub body: &'a mut [u8],
 }
 
 /// Receive buffer that splits the byte stream into frames.
@@ -49,19 +49,18 @@ impl Frames {
     ///
     /// # Errors
     /// [`WireError::TooLong`] when the length exceeds `limit` (bytes of body).
-    pub fn take(&mut self, limit: usize) -> Result<Option<Frame>, WireError> {
-        let Some((length, rest)) = self.buffered().split_first_chunk::<LENGTH_BYTES>() else {
+    pub fn take(&mut self, limit: usize) -> Result<Option<Frame<'_>>, WireError> {
+        self.release();
+        let Some(length) = self.buffered().first_chunk::<LENGTH_BYTES>().copied() else {
             return Ok(None);
         };
-        let length = *length;
         let size = usize::from(u16::from_be_bytes(length));
         if size > limit {
             return Err(WireError::TooLong);
         }
-        let Some(body) = rest.get(..size) else { return Ok(None) };
-        let body = body.to_vec();
-        self.taken += LENGTH_BYTES + size;
-        self.release();
+        let start = self.taken + LENGTH_BYTES;
+        let Some(body) = self.buffer.get_mut(start..start + size) else { return Ok(None) };
+        self.taken = start + size;
         Ok(Some(Frame { length, body }))
     }
 
@@ -118,7 +117,7 @@ mod tests {
             for bytes in stream.chunks(piece) {
                 frames.push(bytes);
                 while let Some(frame) = frames.take(300).unwrap() {
-                    got.push(frame.body);
+                    got.push(frame.body.to_vec());
                 }
             }
             assert_eq!(got, bodies, "pieces of {piece}");

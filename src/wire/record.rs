@@ -303,7 +303,7 @@ pub(super) fn split_header(plaintext: &[u8]) -> Result<(u8, &[u8]), WireError> {
         plaintext.split_first_chunk::<HEADER_BYTES>().ok_or(WireError::Malformed)?;
     let length = usize::from(u16::from_be_bytes([*high, *low]));
     let (body, padding) = rest.split_at_checked(length).ok_or(WireError::Malformed)?;
-    if padding.iter().any(|byte| *byte != 0) {
+    if padding.iter().fold(0, |all, byte| all | byte) != 0 {
         return Err(WireError::Malformed);
     }
     Ok((*number, body))

@@ -217,7 +217,7 @@ pub fn try_next_frame(stream: &mut TcpStream, frames: &mut Frames) -> Option<([u
     let mut buffer = [0; 4096];
     loop {
         if let Some(frame) = frames.take(usize::from(u16::MAX)).unwrap() {
-            return Some((frame.length, frame.body));
+            return Some((frame.length, frame.body.to_vec()));
         }
         match stream.read(&mut buffer) {
             Ok(count @ 1..) => frames.push(&buffer[..count]),

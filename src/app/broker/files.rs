@@ -20,9 +20,10 @@ use crate::wire::TransferRecord;
 
 #[derive(Serialize, Deserialize)]
 enum RequestHead<'a> {
-    /// [`FileRequest::Write`], of the record that follows.
+    /// [`FileRequest::Write`], of records that follow, which have so many bytes each.
     Write {
         number: TransferNumber,
+        lengths: Vec<usize>,
     },
     /// [`FileRequest::File`], of one that was lent and is written.
     Written {
@@ -167,8 +168,9 @@ pub(super) fn serve_request(socket: &UnixStream, disk: &mut FileDisk) -> io::Res
 
 fn send_request(socket: &UnixStream, request: &FileRequest) -> io::Result<()> {
     match request {
-        FileRequest::Write { number, record } => {
-            frame::send(socket, &RequestHead::Write { number: *number }, &record.to_bytes(), &[])
+        FileRequest::Write { number, records } => {
+            let (lengths, content) = joined(records);
+            frame::send(socket, &RequestHead::Write { number: *number, lengths }, &content, &[])
         }
         other => frame::send(socket, &RequestHead::Other(Cow::Borrowed(other)), &[], &[]),
     }
@@ -177,7 +179,9 @@ fn send_request(socket: &UnixStream, request: &FileRequest) -> io::Result<()> {
 fn receive_request(socket: &UnixStream, disk: &mut FileDisk) -> io::Result<FileRequest> {
     let (head, content, _) = frame::receive(socket)?;
     Ok(match head {
-        RequestHead::Write { number } => FileRequest::Write { number, record: record(&content)? },
+        RequestHead::Write { number, lengths } => {
+            FileRequest::Write { number, records: parted(lengths, &content)? }
+        }
         RequestHead::Written { number } => {
             disk.return_target(number);
             FileRequest::File { number }
@@ -189,12 +193,7 @@ fn receive_request(socket: &UnixStream, disk: &mut FileDisk) -> io::Result<FileR
 fn send_answer(socket: &UnixStream, answer: Option<FileAnswer>) -> io::Result<()> {
     match answer {
         Some(FileAnswer::Read { number, reading, read: Ok(records), hashed }) => {
-            let (mut lengths, mut content) = (Vec::new(), Vec::new());
-            for record in records {
-                let bytes = record.to_bytes();
-                lengths.push(bytes.len());
-                content.extend(bytes);
-            }
+            let (lengths, content) = joined(&records);
             frame::send(socket, &AnswerHead::Read { number, reading, lengths, hashed }, &content, &[])
         }
         other => frame::send(socket, &AnswerHead::Other(other), &[], &[]),
@@ -206,13 +205,7 @@ fn receive_answer(socket: &UnixStream) -> io::Result<(Option<FileAnswer>, Loan)>
     let file = descriptors.into_iter().next().map(File::from);
     Ok(match head {
         AnswerHead::Read { number, reading, lengths, hashed } => {
-            let mut rest = content.as_slice();
-            let read = lengths.into_iter().map(|length| {
-                let (now, later) = rest.split_at_checked(length).ok_or(io::ErrorKind::InvalidData)?;
-                rest = later;
-                record(now)
-            });
-            let read = Ok(read.collect::<io::Result<_>>()?);
+            let read = Ok(parted(lengths, &content)?);
             (Some(FileAnswer::Read { number, reading, read, hashed }), Loan::None)
         }
         AnswerHead::Source(source) => (None, file.map_or(Loan::None, |file| Loan::Source(source, file))),
@@ -220,8 +213,24 @@ fn receive_answer(socket: &UnixStream) -> io::Result<(Option<FileAnswer>, Loan)>
     })
 }
 
-fn record(bytes: &[u8]) -> io::Result<TransferRecord> {
-    TransferRecord::from_bytes(bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+/// The bytes of records behind each other, and how many each has.
+fn joined(records: &[TransferRecord]) -> (Vec<usize>, Vec<u8>) {
+    let (mut lengths, mut content) = (Vec::new(), Vec::new());
+    for record in records {
+        let bytes = record.to_bytes();
+        lengths.push(bytes.len());
+        content.extend(bytes);
+    }
+    (lengths, content)
+}
+
+fn parted(lengths: Vec<usize>, mut content: &[u8]) -> io::Result<Vec<TransferRecord>> {
+    let records = lengths.into_iter().map(|length| {
+        let (now, later) = content.split_at_checked(length)?;
+        content = later;
+        TransferRecord::from_bytes(now)
+    });
+    records.collect::<Option<_>>().ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 #[cfg(test)]
@@ -294,7 +303,9 @@ mod tests {
     }
 
     fn write(files: &mut BrokerFiles, number: TransferNumber, record: TransferRecord) {
-        let FileAnswer::Written { written, .. } = answer(files, FileRequest::Write { number, record }) else {
+        let FileAnswer::Written { written, .. } =
+            answer(files, FileRequest::Write { number, records: vec![record] })
+        else {
             panic!()
         };
         written.unwrap();

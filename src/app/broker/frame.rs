@@ -14,13 +14,14 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::limits::{FILE_BYTES, FILE_READ_BYTES};
+use crate::limits::{FILE_BYTES, FILE_WRITE_BYTES};
 use crate::transfer::BLOCK_BYTES;
 
 /// Longest JSON: the hashes of the blocks of a file, in base64. An edited text is shorter.
 const JSON_BYTES: u64 = FILE_BYTES / BLOCK_BYTES * 44 + 65_536;
-/// Most bytes of contents: what one read of a file gives, which may pass its budget by a record.
-const CONTENT_BYTES: u64 = 2 * FILE_READ_BYTES as u64;
+/// Most bytes of contents: what is written together, which may pass its budget by a record; a read
+/// gives less.
+const CONTENT_BYTES: u64 = 2 * FILE_WRITE_BYTES;
 /// Descriptors of a frame: the standard ones of a command.
 const DESCRIPTORS: usize = 3;
 

@@ -223,7 +223,7 @@ impl Chat {
             return self.note_idle(conn);
         }
         match file.transfer.receive(&record) {
-            Ok(()) => self.effects.push(Effect::File(FileRequest::Write { number, record })),
+            Ok(()) => self.effects.push_file(FileRequest::Write { number, records: vec![record] }),
             Err(_) => self.with_session(conn, AnySession::violate),
         }
     }

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, fallocate, fchmod, fsync, mkdirat, unlinkat};
@@ -22,15 +22,17 @@ use super::naming::{FinalName, name_part, umask};
 use super::tree::{Missing, Tree, look, open_beneath, open_folder};
 use crate::delivery::Room;
 use crate::limits::FILE_BYTES;
-use crate::transfer::{BlockHasher, BlockList, FileName, OutOfOrder, cost};
-use crate::wire::{Offer, OfferKind, Position, TransferId, TransferRecord};
+use crate::transfer::{BlockHasher, BlockList, FileName, OutOfOrder};
+use crate::wire::{Offer, OfferKind, Position, TransferId};
 pub use identity::PartIdentity;
 use identity::identity_of;
 use write_behind::WriteBehind;
 
 mod identity;
 mod lending;
+mod syncing;
 mod write_behind;
+mod writing;
 
 /// Modes of what is received, before the umask; until then it is the user's alone.
 const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
@@ -72,13 +74,6 @@ pub struct Synced<'a> {
     pub at: Position,
     /// Hashes of the whole blocks of the entry at it.
     pub blocks: &'a [[u8; 32]],
-}
-
-/// Why a record is not written.
-enum Fault {
-    OutOfOrder,
-    Damaged,
-    Io(io::Error),
 }
 
 /// What is found of a part.
@@ -314,86 +309,6 @@ impl Part {
         }
     }
 
-    /// Writes a record of contents, which follows on the one before.
-    ///
-    /// # Errors
-    /// [`FileError::OutOfOrder`] when it does not, [`FileError::Damaged`] when a file is not what
-    /// its sender read; [`FileError::Full`] and [`FileError::Write`], after which the same record
-    /// can be written again.
-    pub fn write(&mut self, record: &TransferRecord) -> Result<(), FileError> {
-        self.write_record(record).map_err(|fault| match fault {
-            Fault::OutOfOrder => OutOfOrder.into(),
-            Fault::Damaged => FileError::Damaged { path: self.final_path() },
-            Fault::Io(error) => self.error(error),
-        })
-    }
-
-    fn write_record(&mut self, record: &TransferRecord) -> Result<(), Fault> {
-        let entry = self.layout.entry(self.at.entry).ok_or(Fault::OutOfOrder)?;
-        let (kind, size, offset) = (entry.kind, entry.stamp.size, self.at.offset);
-        let here = (self.id, self.at);
-        match record {
-            TransferRecord::Chunk { id, at, bytes } if (*id, *at) == here => {
-                let end = end_within(offset, bytes.len() as u64, size)?;
-                let current = self.open(kind)?;
-                current.file.write_all_at(bytes, offset)?;
-                current.hasher.update(bytes);
-                current.writing.wrote(&current.file, bytes.len() as u64)?;
-                self.at.offset = end;
-            }
-            TransferRecord::Hole { id, at, length } if (*id, *at) == here => {
-                let end = end_within(offset, *length, size)?;
-                let current = self.open(kind)?;
-                current.file.set_len(end)?;
-                let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-                // Room may have been taken for it; where it cannot be given back, it stays.
-                let _ = fallocate(&current.file, flags, offset, *length);
-                current.hasher.update_zeros(*length);
-                self.at.offset = end;
-            }
-            TransferRecord::EndOfFile { id, entry, size: said, root } => {
-                let end = Position { entry: *entry, offset: *said };
-                if (*id, end) != here || offset != size {
-                    return Err(Fault::OutOfOrder);
-                }
-                let hasher = match kind {
-                    OfferKind::File => self.open(kind)?.take_hasher(),
-                    OfferKind::Folder => {
-                        let names = self.layout.path(self.at.entry).unwrap_or_default();
-                        if let Some(tree) = &mut self.tree {
-                            tree.folder(bytes_of(&names), Missing::Make)?;
-                        }
-                        BlockHasher::after(BlockList::default())
-                    }
-                };
-                if hasher.root() != *root {
-                    return Err(Fault::Damaged);
-                }
-                if self.kind == OfferKind::Folder {
-                    self.current = None;
-                }
-                self.at = Position { entry: entry + 1, offset: 0 };
-            }
-            _ => return Err(Fault::OutOfOrder),
-        }
-        self.unsynced += cost(record);
-        Ok(())
-    }
-
-    /// The file at the place, hashed up to there.
-    fn open(&mut self, kind: OfferKind) -> Result<&mut Current, Fault> {
-        if kind == OfferKind::Folder {
-            return Err(Fault::OutOfOrder);
-        }
-        self.hash_up_to_place(u64::MAX)?;
-        if let (None, Some(tree)) = (&self.current, &mut self.tree) {
-            let names = self.layout.path(self.at.entry).unwrap_or_default();
-            let file = open_entry(tree, &names, OFlags::CREATE | OFlags::EXCL)?;
-            self.current = Some(Current::new(file));
-        }
-        self.current.as_mut().ok_or(Fault::OutOfOrder)
-    }
-
     /// Hashes about `budget` bytes of what was received before and is not known by its blocks.
     /// Returns how many are left; [`Part::write`] hashes all of them.
     ///
@@ -439,51 +354,29 @@ impl Part {
         self.identity
     }
 
-    /// What the records cost that were written and may not survive a loss of power, in bytes.
-    #[must_use]
-    pub fn unsynced(&self) -> u64 {
-        self.unsynced
-    }
-
     /// Whether everything is written.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.at.entry == self.layout.len()
     }
 
-    /// Makes everything that is written survive a loss of power.
-    ///
-    /// # Errors
-    /// [`FileError::Full`] and [`FileError::Write`].
-    pub fn sync(&mut self) -> Result<Synced<'_>, FileError> {
-        let synced = match (&self.tree, &mut self.current) {
-            (Some(tree), _) => tree.sync_file_system(),
-            (None, Some(current)) => current.writing.end().and_then(|()| current.file.sync_data()),
-            (None, None) => Ok(()),
-        };
-        synced.map_err(|error| self.error(error))?;
-        self.unsynced = 0;
-        let blocks = self.current.as_ref().map_or(&[][..], |current| current.hasher.blocks().hashes());
-        Ok(Synced { at: self.at, blocks })
-    }
-
     /// Makes everything durable and gives it its name, numbered if that is taken. Returns the path.
     ///
     /// # Errors
     /// [`FileError`]; the part can be opened again.
-    pub fn finish(self) -> Result<PathBuf, FileError> {
+    pub fn finish(mut self) -> Result<PathBuf, FileError> {
         if !self.is_complete() {
             return Err(OutOfOrder.into());
         }
-        let finish = || -> io::Result<Vec<u8>> {
-            match (&self.tree, &self.current) {
+        let mut finish = || -> io::Result<Vec<u8>> {
+            match (&self.tree, &mut self.current) {
                 (Some(tree), _) => {
                     fchmod(tree.root(), FOLDER_MODE & !umask())?;
                     tree.sync_file_system()?;
                 }
                 (None, Some(current)) => {
                     fchmod(&current.file, FILE_MODE & !umask())?;
-                    current.file.sync_all()?;
+                    current.writing.sync(|| current.file.sync_all())?;
                 }
                 (None, None) => {}
             }
@@ -550,17 +443,6 @@ impl Current {
     fn take_hasher(&mut self) -> BlockHasher {
         std::mem::replace(&mut self.hasher, BlockHasher::after(BlockList::default()))
     }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// The end of what a record brings, within its file.
-fn end_within(offset: u64, length: u64, size: u64) -> Result<u64, Fault> {
-    offset.checked_add(length).filter(|end| *end <= size).ok_or(Fault::OutOfOrder)
 }
 
 fn layout(offer: &Offer, entries: EntryList) -> Result<Layout, OutOfOrder> {

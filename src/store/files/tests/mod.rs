@@ -66,9 +66,7 @@ fn begun(source: &Source, folder: &Path) -> Part {
 fn sent(path: &Path, folder: &Path) -> PathBuf {
     let source = examined(path);
     let mut part = begun(&source, folder);
-    for record in rest(&mut reader(&source)).unwrap() {
-        part.write(&record).unwrap();
-    }
+    part.write_all(&rest(&mut reader(&source)).unwrap()).unwrap();
     part.finish().unwrap()
 }
 
@@ -118,7 +116,7 @@ fn received(
     records: &[TransferRecord],
 ) -> Result<PathBuf, FileError> {
     let mut part = Part::begin(&into(folder), offer, entries.into_iter().collect(), Room::Reserve)?;
-    records.iter().try_for_each(|record| part.write(record))?;
+    part.write_all(records)?;
     part.finish()
 }
 
