@@ -30,7 +30,7 @@ const HANDSHAKE_INSTRUCTIONS: usize = 83_000_000;
 /// Calls of the system for one line, from Enter to its receipt, of both prompts together, which both keep
 /// it: those of [`CALLS`]. How often threads wait, and which commits become one, depends on the machine.
 const LINE_CALLS: usize = 24;
-const CALLS: &str = "fdatasync,getrandom,recvfrom,sendto,write";
+const CALLS: &str = "fdatasync,getrandom,recvfrom,write,writev";
 /// Resident memory that one more peer takes of a prompt, in KiB, in a test build.
 const PEER_KIB: usize = 32;
 

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Shutdown};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token, event};
 use rustix::buffer::spare_capacity;
+use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 
 pub(super) enum Stream {
@@ -31,8 +32,8 @@ impl Stream {
     pub(super) fn read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let room = spare_capacity(buffer);
         Ok(match self {
-            Self::Tcp(stream) => rustix::io::read(stream, room)?,
-            Self::Local(stream) | Self::Command(stream, _) => rustix::io::read(stream, room)?,
+            Self::Tcp(stream) => recv(stream, room, RecvFlags::empty())?.0,
+            Self::Local(stream) | Self::Command(stream, _) => recv(stream, room, RecvFlags::empty())?.0,
         })
     }
 
