@@ -44,9 +44,11 @@ fn what_differs_becomes_what_was_shown_and_all_else_stays() {
         (
             ":help keys\n| $**\n| - a line that begins with a command of vi (:w, ${x} once for each command\n\
              | - a line that begins like a command of other programs (/msg …): once for each command\n\
+             | - an invitation (rsachat://…): Enter connects, and :: before it sends it as text\n\
              | - a pasted block of more than 5 lines: send, edit or drop\n",
             ":help keys\n| $**\n| - a line that begins like a command of other programs (/msg …): once for each command\n\
              | - a line that begins with a command of vi (:w, ${x} once for each command\n\
+             | - an invitation (rsachat://…): Enter connects, and :: before it sends it as text\n\
              | - a pasted block of more than 5 lines: send, edit or drop\n",
         ),
     ] {
