@@ -431,6 +431,17 @@ impl Pty {
         self.master.resize(size(cols, rows)).expect("a terminal of another size");
     }
 
+    /// Makes the terminal taller: rows of its history come back above the others.
+    pub(crate) fn resize_taller(&self, (cols, rows): (u16, u16), more: u16, history: &[String]) {
+        let history = history.join("\r\n");
+        self.shown.change(|shown| {
+            shown.parser.set_size(cells(rows + more), cells(cols));
+            let sequence = format!("\x1b[{more}T\x1b[{more}B\x1b7\x1b[H{history}\x1b8");
+            shown.parser.process(sequence.as_bytes());
+        });
+        self.master.resize(size(cols, rows + more)).expect("a terminal of another size");
+    }
+
     /// Moves all rows down, the last to the end of the screen.
     pub(crate) fn fill(&self) {
         self.shown.change(|shown| {

@@ -101,7 +101,7 @@ fn packed(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-const TMUX: &str = "tmux-256color";
+pub(crate) const TMUX: &str = "tmux-256color";
 
 const LONG: &str = "this line is longer than any of the screens that it is typed on, so that it stands in \
                     several rows of each of them, whatever the width, also where it is the widest: the end";

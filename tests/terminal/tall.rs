@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use vt100::Parser;
 
 use crate::pty::{Pty, Setup};
+use crate::reflow::TMUX;
 
 /// Everything that a terminal of this size has shown, its history above the screen included.
 fn history(bytes: &str, (cols, rows): (u16, u16)) -> String {
@@ -61,5 +62,27 @@ fn no_key_leaves_a_copy_of_a_line_that_is_taller_than_the_screen() {
         }
         alice.press("\r");
         assert_eq!(bob.hears("alice", 1), [format!("onetwo{typed}END!.")]);
+    }
+}
+
+#[test]
+fn a_screen_that_becomes_taller_than_the_line_as_keys_wait_costs_no_row_of_a_message() {
+    for term in [TMUX, Setup::WIDE.term] {
+        let setup = Setup { cols: 40, rows: 10, term, ..Setup::WIDE };
+        let (mut alice, bob) = Pty::start_with_bob(&setup);
+        let typed = (0..106).map(|word| format!("{word:04} ")).collect::<Vec<_>>().concat() + "end";
+        alice.press(&typed);
+        alice.sees("end");
+        let said: Vec<_> = (10..30).map(|number| format!("message of number {number}")).collect();
+        // Read at once, and painted one by one.
+        alice.press(&"x\x7f".repeat(40));
+        alice.resize_taller((setup.cols, setup.rows), 30, &said);
+        alice.press("!");
+        alice.sees("end!");
+        for text in &said {
+            assert!(alice.screen().contains(text.as_str()), "{text} {term} {}", alice.picture());
+        }
+        alice.press("\r");
+        assert_eq!(bob.hears("alice", 1), [typed + "!"]);
     }
 }

@@ -13,13 +13,14 @@ pub(crate) struct ScreenSizes(Mutex<Sizes>);
 struct Sizes {
     settled: Size,
     laid_out: Size,
-    /// Whether rustyline has been told of another size, for which it asks before anything else.
-    is_told: bool,
+    /// Size of which rustyline has been told: it asks for it before anything else, and paints only
+    /// where its columns are others. By the next painting the screen may have another one again.
+    told: Option<Size>,
 }
 
 impl ScreenSizes {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Sizes { settled: size(), laid_out: size(), is_told: false }))
+        Self(Mutex::new(Sizes { settled: size(), laid_out: size(), told: None }))
     }
 
     /// Takes note of the size of the screen.
@@ -30,13 +31,13 @@ impl ScreenSizes {
     /// Takes note that rustyline asks for the size as a read begins, and returns it.
     pub(crate) fn begin(&self) -> Size {
         let size = size();
-        *self.lock() = Sizes { settled: size, laid_out: size, is_told: false };
+        *self.lock() = Sizes { settled: size, laid_out: size, told: None };
         size
     }
 
     /// Takes note that rustyline is told of another size.
     pub(crate) fn tell(&self) {
-        self.lock().is_told = true;
+        self.lock().told = Some(size());
     }
 
     /// Takes note that rustyline has asked for the size, if it was told. Returns whether the layout
@@ -44,9 +45,7 @@ impl ScreenSizes {
     pub(crate) fn take_told(&self) -> bool {
         let mut sizes = self.lock();
         let before = sizes.laid_out;
-        if std::mem::take(&mut sizes.is_told) {
-            sizes.laid_out = size();
-        }
+        sizes.laid_out = sizes.told.take().unwrap_or(before);
         sizes.laid_out != before
     }
 
