@@ -11,7 +11,8 @@ use rsachat::session::{CloseReason, Event};
 use rsachat::wire::{Introduction, Lifetime, Token};
 
 use crate::support::caller::Caller;
-use crate::support::{Home, PATIENCE, Process, call, eventually, file_with, held_address, read, socket};
+use crate::support::wire::call_from;
+use crate::support::{Home, PATIENCE, Process, eventually, file_with, held_address, read, socket};
 
 /// Somebody who takes known callers only, and where she listens.
 fn known_only(name: &str) -> (Process, String) {
@@ -68,9 +69,11 @@ fn nothing_but_the_right_token_in_a_finished_handshake_uses_an_invitation_up() {
     let (mut minji, at) = known_only("민지");
     let url = invited(&mut minji, ":invite --once");
     let invitation: Invitation = url.parse().unwrap();
-    // Scanners: a bare connection, one that speaks HTTP, one that breaks off in the handshake.
-    drop(call(&at));
-    let mut http = call(&at);
+    // Scanners: a bare connection, one that speaks HTTP, one that breaks off in the handshake. Those
+    // that follow have a source of their own, since one source calls only so often.
+    let address = at.parse().unwrap();
+    drop(call_from(1 << 12, address));
+    let mut http = call_from(2 << 12, address);
     http.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     drop(http);
     let mut broken = Caller::new(&at, "test-3.pem", "하나", Lifetime::Lasting);
