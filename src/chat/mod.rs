@@ -122,6 +122,8 @@ pub struct Chat {
     capacity: usize,
     /// Callers that a listener without a policy of its own accepts.
     accept: AcceptPolicy,
+    /// Addresses in invitations, if they are not those of the listeners.
+    invite_at: Vec<Target>,
     /// Shared with completion: it is never copied for that.
     book: Arc<Book>,
     /// Peers that called and were not chosen.
@@ -215,6 +217,7 @@ impl Chat {
             waiting_for_key: Vec::new(),
             capacity,
             accept: AcceptPolicy::Anyone,
+            invite_at: Vec::new(),
             book: Arc::new(book),
             met: MetPeers::default(),
             book_changes: VecDeque::new(),
@@ -325,6 +328,11 @@ impl Chat {
     /// Sets the callers that a listener without a policy of its own accepts; by default everybody.
     pub fn set_callers(&mut self, accept: AcceptPolicy) {
         self.accept = accept;
+    }
+
+    /// Sets the addresses in invitations; without any, they are those of the listeners.
+    pub fn set_invitation_addresses(&mut self, addresses: Vec<Target>) {
+        self.invite_at = addresses;
     }
 
     /// Sets the callers that become addressed at the own face where nobody was addressed yet; by

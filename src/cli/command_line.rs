@@ -35,13 +35,14 @@ Options: --name NAME, --home DIR, --known-only, --plain, --json
 ";
 
 /// Options of every command that mean nothing for some: there they are taken, and not shown.
-const UNUSED: [(&[&str], &[&str]); 12] = [
+const UNUSED: [(&[&str], &[&str]); 13] = [
     (&["key"], &["no_sandbox"]),
     (&["key", "new"], &["config"]),
     (&["key", "import"], &["config"]),
     (&["peers"], &["config", "passphrase_file", "passphrase_fd", "no_sandbox"]),
     (&["history"], &["config", "no_sandbox"]),
     (&["outbox"], &["config", "no_sandbox"]),
+    (&["invite"], &["no_sandbox"]),
     (&["home"], &["no_sandbox"]),
     (&["attach"], &["passphrase_file", "passphrase_fd"]),
     (&["replay"], &["home", "config", "passphrase_file", "passphrase_fd", "no_sandbox"]),

@@ -39,7 +39,7 @@ pub(crate) struct InviteArgs {
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     time_ms: Option<u64>,
     /// Address at which others call you; may be given up to eight times [default: the addresses of
-    /// `listen` in the settings that name a host]
+    /// `invite-at` in the settings, else those of `listen` that name a host]
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
     at: Vec<Target>,
     /// Show it as a QR code too, on standard error
@@ -80,7 +80,10 @@ pub(crate) fn run(
         .listen
         .iter()
         .filter_map(|at| Some(Target { host: at.host.clone()?, port: at.port, via: None }));
-    let addresses = if args.at.is_empty() { of_settings.collect() } else { args.at.clone() };
+    let addresses = match [&args.at, &settings.invite_at].into_iter().find(|at| !at.is_empty()) {
+        Some(at) => at.clone(),
+        None => of_settings.collect(),
+    };
     if addresses.is_empty() {
         let what = "nobody could call: no address is known";
         return Err(AppError::new(code::USAGE, what).hint("name one with --at HOST:PORT"));

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::args;
 use crate::app::error::{AppError, code, describe, shown};
-use crate::chat::{NotifyWhen, Protocol, ViaRule};
+use crate::chat::{AcceptPolicy, NotifyWhen, Protocol, ViaRule};
 use crate::config::{ColourWhen, EditorMode, Layer, Settings, TimeFormat, YesNo, word_of};
 use crate::crypto::Fingerprint;
 use crate::peers::address::ListenAt;
@@ -170,10 +170,11 @@ impl PromptArgs {
         Ok(Layer {
             name: self.name.clone(),
             listen: asked.then_some(listen),
-            callers: self.known_only.map(YesNo::callers),
+            callers: if self.ask { Some(AcceptPolicy::Ask) } else { self.known_only.map(YesNo::callers) },
             colour: self.colour,
             history: None,
             history_days: None,
+            invite_at: None,
             inbox: None,
             take: None,
             via: self

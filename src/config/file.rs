@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use clap::ValueEnum;
 use toml::Spanned;
@@ -13,7 +14,8 @@ use super::value::{ValueError, expected, path, quoted, text, yes_no};
 use super::values::{Layer, Sandbox, TimeFormat, Title, YesNo, word_of};
 use super::{take, via};
 use crate::chat::AcceptPolicy;
-use crate::peers::address::{AddressError, ListenAt};
+use crate::peers::address::{AddressError, ListenAt, Target};
+use crate::peers::invitation::INVITATION_ADDRESSES;
 use crate::peers::name::Name;
 use crate::peers::relay_url::{RelayUrl, RelayUrlError};
 use crate::text::safe::SafeText;
@@ -39,7 +41,7 @@ const COLOUR_ALIAS: &str = "color";
 const LINE_HISTORY: &str = "line-history";
 
 /// Every key, in the order of `config show`.
-pub(crate) const KEYS: [Key; 18] = [
+pub(crate) const KEYS: [Key; 20] = [
     Key {
         name: "name",
         example: "name = \"민지\"",
@@ -57,18 +59,8 @@ pub(crate) const KEYS: [Key; 18] = [
         default: "nowhere",
         about: "Where the prompt listens from the start: an address or a list of addresses, as for --listen. It is \
                 ignored when --listen, --no-listen or --connect is given.",
-        read: |value, layer, _| {
-            let listen = match value {
-                DeValue::Array(items) => items.iter().map(address_in_list).collect(),
-                one => address(one).map(|at| vec![at]).map_err(ValueError::from),
-            };
-            set(&mut layer.listen, listen)
-        },
-        value: |layer| {
-            let listen = layer.listen.as_ref()?;
-            let items: Vec<_> = listen.iter().map(|at| quoted(&at.to_string())).collect();
-            Some(format!("[{}]", items.join(", ")))
-        },
+        read: |value, layer, _| set(&mut layer.listen, one_or_list::<ListenAt, AddressError>(value)),
+        value: |layer| layer.listen.as_ref().map(|listen| written_list(listen)),
     },
     Key {
         name: "known-only",
@@ -76,8 +68,26 @@ pub(crate) const KEYS: [Key; 18] = [
         default: "false",
         about: "Whether keys that are not in your book are turned away from every address that you listen on, \
                 unless :listen says --anybody. The option is --known-only.",
-        read: |value, layer, _| set(&mut layer.callers, yes_no(value).map(YesNo::callers)),
+        read: |value, layer, _| callers(value, &mut layer.callers, AcceptPolicy::KnownOnly),
         value: |layer| layer.callers.map(|callers| (callers == AcceptPolicy::KnownOnly).to_string()),
+    },
+    Key {
+        name: "ask",
+        example: "ask = true",
+        default: "false",
+        about: "Whether keys that are not in your book are turned away, but may knock, so that the prompt asks you to \
+                :admit or :refuse them. Nobody is asked by serve, which turns them away. The option is --ask.",
+        read: |value, layer, _| callers(value, &mut layer.callers, AcceptPolicy::Ask),
+        value: |layer| layer.callers.map(|callers| (callers == AcceptPolicy::Ask).to_string()),
+    },
+    Key {
+        name: "invite-at",
+        example: "invite-at = [\"alice.example:8000\"]",
+        default: "those of the listeners",
+        about: "Where others call you, if that is not where you listen: the addresses in your invitations, one or a list of up \
+                to eight. The option of :invite and rsachat invite is --at.",
+        read: |value, layer, _| set(&mut layer.invite_at, invitation_addresses(value)),
+        value: |layer| layer.invite_at.as_ref().map(|addresses| written_list(addresses)),
     },
     Key {
         name: "colour",
@@ -186,18 +196,8 @@ pub(crate) const KEYS: [Key; 18] = [
         default: "none",
         about: "Relays on NATS that rsachat doctor checks, as nats://HOST:PORT, or tls://HOST:PORT for one with TLS: an address or \
                 a list of addresses. No letters are sent by them yet. The option of doctor is --relay.",
-        read: |value, layer, _| {
-            let relays = match value {
-                DeValue::Array(items) => items.iter().map(relay_in_list).collect(),
-                one => relay(one).map(|url| vec![url]).map_err(ValueError::from),
-            };
-            set(&mut layer.relay, relays)
-        },
-        value: |layer| {
-            let relays = layer.relay.as_ref()?;
-            let items: Vec<_> = relays.iter().map(|url| quoted(&url.to_string())).collect();
-            Some(format!("[{}]", items.join(", ")))
-        },
+        read: |value, layer, _| set(&mut layer.relay, one_or_list::<RelayUrl, RelayUrlError>(value)),
+        value: |layer| layer.relay.as_ref().map(|relays| written_list(relays)),
     },
     Key {
         name: "relay-key",
@@ -264,20 +264,46 @@ fn days(value: &DeValue<'_>) -> Result<u32, String> {
     days.ok_or_else(|| format!("a number from 1 to {DAYS} is expected here"))
 }
 
-fn relay(value: &DeValue<'_>) -> Result<RelayUrl, String> {
-    text(value)?.parse().map_err(|error: RelayUrlError| error.to_string())
+/// Reads one of the two keys that turn strangers away, of which only one can be true.
+fn callers(
+    value: &DeValue<'_>,
+    place: &mut Option<AcceptPolicy>,
+    policy: AcceptPolicy,
+) -> Result<(), ValueError> {
+    match (yes_no(value)?, *place) {
+        (YesNo::No, _) => _ = place.get_or_insert(AcceptPolicy::Anyone),
+        (YesNo::Yes, None | Some(AcceptPolicy::Anyone)) => *place = Some(policy),
+        (YesNo::Yes, _) => return Err("known-only and ask cannot both be true".to_owned().into()),
+    }
+    Ok(())
 }
 
-fn relay_in_list(value: &Spanned<DeValue<'_>>) -> Result<RelayUrl, ValueError> {
-    relay(value.get_ref()).map_err(|what| ValueError { what, at: Some(value.span().start) })
+fn invitation_addresses(value: &DeValue<'_>) -> Result<Vec<Target>, ValueError> {
+    let addresses = one_or_list::<Target, AddressError>(value)?;
+    if addresses.is_empty() || addresses.len() > INVITATION_ADDRESSES {
+        return Err(format!("1 to {INVITATION_ADDRESSES} addresses are expected here").into());
+    }
+    Ok(addresses)
 }
 
-fn address(value: &DeValue<'_>) -> Result<ListenAt, String> {
-    text(value)?.parse().map_err(|error: AddressError| error.to_string())
+/// Text, or a list of texts, each of which stands for one value.
+fn one_or_list<T: FromStr<Err = E>, E: fmt::Display>(value: &DeValue<'_>) -> Result<Vec<T>, ValueError> {
+    let parsed = |value: &DeValue<'_>| text(value)?.parse().map_err(|error: E| error.to_string());
+    match value {
+        DeValue::Array(items) => {
+            let in_list = |item: &Spanned<DeValue<'_>>| {
+                parsed(item.get_ref()).map_err(|what| ValueError { what, at: Some(item.span().start) })
+            };
+            items.iter().map(in_list).collect()
+        }
+        one => Ok(vec![parsed(one)?]),
+    }
 }
 
-fn address_in_list(item: &Spanned<DeValue<'_>>) -> Result<ListenAt, ValueError> {
-    address(item.get_ref()).map_err(|what| ValueError { what, at: Some(item.span().start) })
+/// A list as it would be written in the file.
+fn written_list(items: &[impl fmt::Display]) -> String {
+    let items: Vec<_> = items.iter().map(|item| quoted(&item.to_string())).collect();
+    format!("[{}]", items.join(", "))
 }
 
 fn one_of<T: ValueEnum>(value: &DeValue<'_>) -> Result<T, String> {

@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::app::error::{AppError, code};
 use crate::chat::{AcceptPolicy, HistoryPolicy, NameOrigin, NotifyWhen, OwnName, TakeRule, ViaRule};
 use crate::limits::CONFIG_BYTES;
-use crate::peers::address::ListenAt;
+use crate::peers::address::{ListenAt, Target};
 use crate::peers::name::Name;
 use crate::peers::relay_url::RelayUrl;
 use crate::store::safe_file::{self, Access};
@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<ListenAt>,
     /// Callers that a listener accepts unless it is told otherwise.
     pub(crate) callers: AcceptPolicy,
+    /// Addresses in invitations; without any, those of the listeners.
+    pub(crate) invite_at: Vec<Target>,
     pub(crate) colour: ColourWhen,
     pub(crate) time: TimeFormat,
     pub(crate) editor: EditorMode,
@@ -102,6 +104,7 @@ impl SettingSources {
             name: layer.name,
             listen: layer.listen.unwrap_or_default(),
             callers: layer.callers.unwrap_or(AcceptPolicy::Anyone),
+            invite_at: layer.invite_at.unwrap_or_default(),
             colour: layer.colour.unwrap_or_default(),
             time: layer.time.unwrap_or_default(),
             editor: layer.editor.unwrap_or_default(),
@@ -129,6 +132,7 @@ impl Settings {
             name: Some(none.own_name().name),
             listen: Some(none.listen),
             callers: Some(none.callers),
+            invite_at: None,
             colour: Some(none.colour),
             time: Some(none.time),
             editor: Some(none.editor),

@@ -8,7 +8,7 @@ use clap::builder::PossibleValue;
 
 use crate::chat::{AcceptPolicy, HistoryPolicy, KeyExchange, NotifyWhen, Protocol, TakeRule, ViaRule};
 use crate::limits::TIME_CELLS;
-use crate::peers::address::ListenAt;
+use crate::peers::address::{ListenAt, Target};
 use crate::peers::name::Name;
 use crate::peers::relay_url::RelayUrl;
 
@@ -178,6 +178,7 @@ pub(crate) struct Layer {
     pub(crate) name: Option<Name>,
     pub(crate) listen: Option<Vec<ListenAt>>,
     pub(crate) callers: Option<AcceptPolicy>,
+    pub(crate) invite_at: Option<Vec<Target>>,
     pub(crate) colour: Option<ColourWhen>,
     pub(crate) time: Option<TimeFormat>,
     pub(crate) editor: Option<EditorMode>,
@@ -202,6 +203,7 @@ impl Layer {
             name: self.name.or(below.name),
             listen: self.listen.or(below.listen),
             callers: self.callers.or(below.callers),
+            invite_at: self.invite_at.or(below.invite_at),
             colour: self.colour.or(below.colour),
             time: self.time.or(below.time),
             editor: self.editor.or(below.editor),

@@ -21,7 +21,7 @@ use crate::delivery::MessageState;
 use crate::peers::book::InvitationUses;
 use crate::session::CloseReason;
 use crate::text::safe::{SafeText, with_bad_bytes};
-use crate::wire::Lifetime;
+use crate::wire::{ByeReason, Lifetime};
 
 /// Protocols as events name them.
 const NATIVE: &str = "native";
@@ -416,7 +416,10 @@ fn in_terms_of_options(warning: &Warning) -> (String, Option<String>) {
         Warning::Refused(KeyRefusal::PinMismatch { address, pinned, now }) => {
             (format!("{address} has the key {now}, not the pinned {pinned}; nothing was sent"), None)
         }
-        Warning::HandshakeFailed { reason: CloseReason::PeerAbort | CloseReason::Bye(_), .. } => {
+        Warning::HandshakeFailed {
+            reason: CloseReason::PeerAbort | CloseReason::Bye(ByeReason::Refused),
+            ..
+        } => {
             let hint = "the other side must know your key: rsachat key show".to_owned();
             (warning.sentence(), Some(hint))
         }

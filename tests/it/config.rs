@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Output, Stdio};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support::{Home, Process, RSACHAT, assert_snapshot};
@@ -51,6 +52,9 @@ fn every_mistake_is_said_with_its_line_and_column() {
         "listen = [\n  \"8000\",\n  \"host:http\",\n]",
         "known-only = \"maybe\"",
         "known-only = \"yes\"",
+        "ask = true\nknown-only = true",
+        "invite-at = []",
+        "invite-at = [\"alice.example:8000\", \"alice.example:port\"]",
         "colour = \"nevr\"",
         "colour = \"blue\"",
         "colour = \"auto\"\ncolor = \"never\"",
@@ -188,7 +192,7 @@ fn a_prompt_takes_its_name_its_address_and_its_callers_from_the_file() {
     assert_eq!(hana.closes_input().ends(), 0);
     // The raw wire could not keep what was set.
     listening.types(":listen 127.0.0.1:0 --wire oaep");
-    listening.sees("! the raw wire proves no keys; --known cannot be used with it");
+    listening.sees("! the raw wire proves no keys; --known and --ask cannot be used with it");
     assert_eq!(listening.closes_input().ends(), 1);
 
     // Who calls somebody does not mean to wait for callers as well.
@@ -197,6 +201,59 @@ fn a_prompt_takes_its_name_its_address_and_its_callers_from_the_file() {
     calling.sees("하나 joined");
     assert_eq!(calling.closes_input().ends(), 0);
     assert!(!calling.has_seen("listening on"), "{}", calling.output());
+}
+
+#[test]
+fn strangers_are_asked_about_at_a_prompt_whose_settings_say_so_and_never_by_serve() {
+    let minji = Home::of("민지");
+    let file = Folder::with("ask = true\n");
+    let start = |args: &[&str]| {
+        let mut command = minji.command(args);
+        command.env("RSACHAT_CONFIG", file.path());
+        minji.start_on(command, Stdio::piped())
+    };
+    let listening = ["--listen", "127.0.0.1:0"];
+    let (mut prompt, at) = start(&listening).and_where();
+    let junho = Home::of("준호");
+    let mut knocking = junho.start(&["--connect", &at, "--knock", "나야"]);
+    prompt.sees("\"나야\" (:admit 1, :refuse 1)");
+    prompt.types(":refuse 1");
+    assert_eq!(knocking.ends(), 4);
+    // A listener that is opened later is like the first.
+    prompt.types(":listen 127.0.0.1:0");
+    let second = prompt.listens_at_nth(2);
+    let mut knocking = junho.start(&["--connect", &second, "--knock", "또 나야"]);
+    prompt.sees("\"또 나야\" (:admit 2, :refuse 2)");
+    prompt.types(":refuse 2");
+    assert_eq!(knocking.ends(), 4);
+    prompt.types(":quit");
+    assert_eq!(prompt.ends(), 0);
+    let (mut serving, at) = start(&["serve", "--listen", "127.0.0.1:0"]).and_where();
+    assert_eq!(junho.start(&["--connect", &at, "--knock", "나야"]).ends(), 4);
+    assert!(!serving.has_seen("knocks"), "{}", serving.output());
+    serving.signal(Signal::TERM);
+    assert_eq!(serving.ends(), 0);
+}
+
+#[test]
+fn an_invitation_names_the_addresses_of_the_settings() {
+    let minji = Home::of("민지");
+    let file = Folder::with("invite-at = [\"alice.example:8000\", \"[2001:db8::7]:9\"]\n");
+    let start = |args: &[&str]| {
+        let mut command = minji.command(args);
+        command.env("RSACHAT_CONFIG", file.path());
+        minji.start_on(command, Stdio::piped())
+    };
+    let mut prompt = start(&["--listen", "127.0.0.1:0"]);
+    prompt.types(":invite");
+    prompt.sees("@alice.example:8000,[2001:db8::7]:9/?i=");
+    prompt.types(":invite --at bob.example");
+    prompt.sees("@bob.example:");
+    prompt.types(":quit");
+    assert_eq!(prompt.ends(), 0);
+    let mut alone = start(&["invite"]);
+    alone.sees("@alice.example:8000,[2001:db8::7]:9/?i=");
+    assert_eq!(alone.ends(), 0);
 }
 
 #[test]

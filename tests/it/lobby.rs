@@ -48,6 +48,17 @@ fn who_is_admitted_talks_and_who_is_refused_ends_with_4() {
 }
 
 #[test]
+fn whoever_waits_at_a_listener_that_leaves_is_told_so_and_ends_with_5() {
+    let (mut minji, at) = asking("민지");
+    let mut junho = Home::of("준호").start(&["--connect", &at, "--knock", "나야"]);
+    minji.sees("a stranger knocks");
+    minji.types(":quit");
+    assert_eq!(minji.ends(), 0);
+    junho.sees(&format!("{at} left before it let you in; try again later"));
+    assert_eq!(junho.ends(), 5);
+}
+
+#[test]
 fn a_program_is_told_who_knocks_and_admits_by_its_number() {
     let listening = ["--listen", "127.0.0.1:0", "--ask", "--json"];
     let (mut minji, at) = Process::start("민지", &listening).and_where();

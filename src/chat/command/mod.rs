@@ -204,7 +204,7 @@ pub enum CommandError {
 }
 
 /// Reason why a listener of the raw wire cannot refuse unknown keys.
-pub(crate) const KNOWN_ON_RAW: &str = "the raw wire proves no keys; --known cannot be used with it";
+pub(crate) const KNOWN_ON_RAW: &str = "the raw wire proves no keys; --known and --ask cannot be used with it";
 
 /// Reason why `--one-way` is refused without the raw wire.
 pub const ONE_WAY_ON_NATIVE: &str = "--one-way is for the raw wire; add --wire oaep";

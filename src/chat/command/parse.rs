@@ -760,7 +760,7 @@ mod tests {
         assert_eq!(words(["a", "b"]), words(["", "1"]));
         assert!(error(":listen 0 --wire morse").starts_with("no such wire morse;"));
         assert_eq!(error(":connect h --one-way"), "--one-way is for the raw wire; add --wire oaep");
-        assert!(error(":listen 0 --known --wire oaep").ends_with("--known cannot be used with it"));
+        assert!(error(":listen 0 --known --wire oaep").ends_with("--known and --ask cannot be used with it"));
         assert!(error(&format!(":connect h --wire oaep --pin SHA256:{}", "A".repeat(43))).contains("--pin"));
         assert!(parse_line(":connect h --one-way --wire oaep").is_ok());
         assert!(parse_line(":listen 0 --anybody").is_ok());

@@ -135,7 +135,7 @@ pub(crate) fn handshake_failure_kind(reason: &CloseReason) -> &'static str {
         | CloseReason::Oaep(OaepCloseReason::Key(_))
         | CloseReason::PeerAbort
         | CloseReason::NotAdmitted(_)
-        | CloseReason::Bye(_) => "refused",
+        | CloseReason::Bye(ByeReason::Refused) => "refused",
         CloseReason::PeerBusy => "busy",
         _ => "handshake",
     }
@@ -164,6 +164,9 @@ pub(crate) fn handshake_failure(remote: &str, reason: &CloseReason, error: Optio
             "{remote} said nothing and did not finish the handshake in {timeout_s} s; if it speaks the raw wire, \
              add --wire oaep"
         ),
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_)) => {
+            format!("{remote} left before it let you in; try again later")
+        }
         CloseReason::PeerAbort | CloseReason::Bye(_) => {
             format!("{remote} refused the handshake: it may not know or accept your key")
         }

@@ -166,13 +166,12 @@ fn dial_outcome(conversation: &Conversation, reason: &CloseReason) -> DialOutcom
         CloseReason::LocalClose if is_acked || conversation.pair.stage == PairStage::Ready => {
             DialOutcome::Done
         }
-        CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_)) if is_acked => {
-            DialOutcome::Left
-        }
-        CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_))
-            if was_established =>
-        {
-            DialOutcome::PeerLeftEarly
+        CloseReason::Bye(ByeReason::Leaving | ByeReason::Stopping | ByeReason::Other(_)) => {
+            match (was_established, is_acked) {
+                (false, _) => DialOutcome::Lost,
+                (true, true) => DialOutcome::Left,
+                (true, false) => DialOutcome::PeerLeftEarly,
+            }
         }
         CloseReason::Bye(ByeReason::OutputGone | ByeReason::OutputFull | ByeReason::OutputFailed) => {
             DialOutcome::Failed

@@ -19,7 +19,10 @@ use crate::time::UnixMs;
 impl Chat {
     /// `:invite [NAME] [--once] [--for TIME] [--at ADDR]`
     pub(super) fn invite(&mut self, options: InviteOptions) {
-        let at = if options.at.is_empty() { self.addresses_of_listeners() } else { options.at.clone() };
+        let at = match [&options.at, &self.invite_at].into_iter().find(|at| !at.is_empty()) {
+            Some(at) => at.clone(),
+            None => self.addresses_of_listeners(),
+        };
         if at.is_empty() {
             return self.refuse_line(Warning::Invitation(InvitationWarning::NoAddress));
         }

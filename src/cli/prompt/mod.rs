@@ -97,7 +97,10 @@ fn try_start(
     settings: &SettingSources,
     (attendance, before): (Attendance, ServedUse),
 ) -> Result<ServedUse, AppError> {
-    let config = settings.resolve();
+    let mut config = settings.resolve();
+    if (attendance, config.callers) == (Attendance::Unattended, AcceptPolicy::Ask) {
+        config.callers = AcceptPolicy::KnownOnly;
+    }
     let mut startup = startup_commands(args, &config)?;
     let own_name = config.own_name();
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? {
@@ -142,7 +145,7 @@ fn try_start(
     net.set_max_links(capacity + limits::UNAUTHENTICATED_CONNECTIONS);
     let damage = book.as_ref().err().map(ToString::to_string);
     let mut chat = profile.chat(own_name, book.unwrap_or_default(), capacity).transferring_files();
-    chat.set_callers(config.callers);
+    apply(&mut chat, &config);
     if !is_attended {
         chat.set_first_caller(FirstCaller::Nobody);
         chat.set_audience(Audience::Absent);
@@ -157,9 +160,6 @@ fn try_start(
     if !must_connect {
         chat.call_lost_peers();
     }
-    chat.set_history(config.history, config.history_days);
-    chat.set_take_rules(TakeRules { rules: config.take.clone(), others: OtherOffers::Wait });
-    chat.set_notify(NotifyPolicy { when: config.notify, ..NotifyPolicy::default() });
     let signals = Signals::start(net.waker())?;
     broker::of_process().map(|broker| broker.watch(net.waker())).transpose()?;
     let (source, reader, sink) = if let Some(terminal) = terminal {
@@ -308,6 +308,15 @@ fn use_served(
     }
 }
 
+/// Applies the settings that the conversation follows.
+fn apply(chat: &mut Chat, config: &Settings) {
+    chat.set_callers(config.callers);
+    chat.set_invitation_addresses(config.invite_at.clone());
+    chat.set_history(config.history, config.history_days);
+    chat.set_take_rules(TakeRules { rules: config.take.clone(), others: OtherOffers::Wait });
+    chat.set_notify(NotifyPolicy { when: config.notify, ..NotifyPolicy::default() });
+}
+
 /// Commands that the command line and the settings ask for.
 fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>, AppError> {
     let usage = |error: CommandError| AppError::new(code::USAGE, error.to_string());
@@ -316,9 +325,8 @@ fn startup_commands(args: &PromptArgs, config: &Settings) -> Result<Vec<Command>
     // Part of each listener, so that a recording of it holds under other settings.
     let accept = match config.callers {
         _ if args.anybody => Some(AcceptPolicy::Anyone),
-        _ if args.ask => Some(AcceptPolicy::Ask),
-        AcceptPolicy::KnownOnly => Some(AcceptPolicy::KnownOnly),
-        _ => None,
+        AcceptPolicy::Anyone => None,
+        restricted => Some(restricted),
     };
     let mut commands = Vec::new();
     for at in &config.listen {

@@ -278,7 +278,10 @@ fn nothing_falls_back_to_the_raw_wire_and_its_options_stay_its_own() {
     let mut minji = home("민지").start(&[]);
     for (line, answer) in [
         (":connect localhost --one-way", "--one-way is for the raw wire; add --wire oaep"),
-        (":listen 0 --wire oaep --known", "the raw wire proves no keys; --known cannot be used with it"),
+        (
+            ":listen 0 --wire oaep --known",
+            "the raw wire proves no keys; --known and --ask cannot be used with it",
+        ),
         (":listen 0 --wire rot13", "no such wire rot13; --wire oaep is the raw wire of the tutorial"),
         (":listen 0 --one-way", "write :listen [ADDR]"),
     ] {
