@@ -5,7 +5,6 @@ use std::str::FromStr;
 use super::types::{AcceptPolicy, DialOptions, Protocol};
 use super::ways::{ViaRule, with_way};
 use crate::crypto::Fingerprint;
-use crate::ids::FaceId;
 use crate::limits::PORT_DEFAULT;
 use crate::peers::address::{AddressError, Family, Target};
 use crate::peers::book::{Book, PeerEntry, Trust};
@@ -198,9 +197,8 @@ impl CallOptions {
 
     fn options(&self, target: Target) -> DialOptions {
         let Self { family, pin, accept, protocol, .. } = *self;
-        let (then, face, joined, invited_to) = (Vec::new(), FaceId::OWN, Vec::new(), Vec::new());
         let introduction = self.knock.clone().map(Introduction::Knock);
-        DialOptions { target, then, family, pin, accept, protocol, face, joined, introduction, invited_to }
+        DialOptions { family, pin, protocol, introduction, ..DialOptions::new(target, accept) }
     }
 
     /// Options of a call to each address of an invitation, where no other key is accepted.

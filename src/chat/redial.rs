@@ -3,7 +3,6 @@
 use super::backoff::Backoff;
 use super::types::{AcceptPolicy, DialOptions, Protocol};
 use crate::crypto::Fingerprint;
-use crate::ids::FaceId;
 use crate::limits;
 use crate::peers::address::{Family, Target};
 use crate::time::{MonoMs, Now};
@@ -73,18 +72,9 @@ impl Redial {
 
     /// Options of the next call: of the address that answered last, then of the others.
     pub(crate) fn options(&self) -> DialOptions {
-        DialOptions {
-            target: self.answered_at.clone(),
-            then: self.others.clone(),
-            family: self.family,
-            pin: None,
-            accept: AcceptPolicy::Key(self.peer),
-            protocol: Protocol::Native,
-            face: FaceId::OWN,
-            joined: Vec::new(),
-            introduction: None,
-            invited_to: Vec::new(),
-        }
+        let (then, family) = (self.others.clone(), self.family);
+        let accept = AcceptPolicy::Key(self.peer);
+        DialOptions { then, family, ..DialOptions::new(self.answered_at.clone(), accept) }
     }
 
     /// Whether a call that the user asked for is one of this peer.

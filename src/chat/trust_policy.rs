@@ -126,9 +126,7 @@ pub(crate) fn neighbour<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::types::{DialOptions, Protocol};
-    use crate::ids::FaceId;
-    use crate::peers::address::Family;
+    use crate::chat::types::DialOptions;
     use crate::peers::book::Change;
     use crate::peers::name::Name;
 
@@ -149,21 +147,7 @@ mod tests {
     }
 
     fn dialled(target: &str, pin: Option<&str>, accept: AcceptPolicy) -> Origin {
-        let (target, family, protocol) = (target.parse().unwrap(), Family::Any, Protocol::Native);
-        let (then, pin, face) = (Vec::new(), pin.map(key), FaceId::OWN);
-        let (joined, introduction, invited_to) = (Vec::new(), None, Vec::new());
-        let dial = DialOptions {
-            target,
-            then,
-            family,
-            pin,
-            accept,
-            protocol,
-            face,
-            joined,
-            introduction,
-            invited_to,
-        };
+        let dial = DialOptions { pin: pin.map(key), ..DialOptions::new(target.parse().unwrap(), accept) };
         Origin::Outbound { dial, to: "192.0.2.99:1".parse().ok() }
     }
 

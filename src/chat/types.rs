@@ -196,6 +196,22 @@ pub struct DialOptions {
 }
 
 impl DialOptions {
+    /// Options of a call to one address that presents nothing.
+    pub(crate) fn new(target: Target, accept: AcceptPolicy) -> Self {
+        Self {
+            target,
+            then: Vec::new(),
+            family: Family::Any,
+            pin: None,
+            accept,
+            protocol: Protocol::Native,
+            face: FaceId::OWN,
+            joined: Vec::new(),
+            introduction: None,
+            invited_to: Vec::new(),
+        }
+    }
+
     /// Whether it is the same call, whoever asks for it.
     pub(crate) fn is_same_call(&self, other: &Self) -> bool {
         *self == Self { face: self.face, joined: self.joined.clone(), ..other.clone() }

@@ -11,10 +11,10 @@ use crate::app::keyring::seed;
 use crate::app::os::of_family;
 use crate::chat::display::version_and_suite;
 use crate::chat::{
-    AcceptPolicy, CalleeError, DialOptions, KeyRefusal, Origin, Protocol, Warning, is_unreachable, judge,
+    AcceptPolicy, CalleeError, DialOptions, KeyRefusal, Origin, Warning, is_unreachable, judge,
 };
 use crate::crypto::{Fingerprint, Identity, PublicKey, RsaJob};
-use crate::ids::{ConnId, FaceId};
+use crate::ids::ConnId;
 use crate::limits::{
     ADDRESSES_TRIED, CONNECT_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, KEY_BITS_MIN, LISTEN_FIRST_MS,
     LOOKUP_TIMEOUT_MS,
@@ -117,21 +117,8 @@ impl RemoteCheck<'_> {
     /// Judges the key of the peer by the pin and the book, as a dial would.
     fn judge(&self, book: &Book, to: Option<SocketAddr>, key: &PublicKey) -> Result<(), KeyRefusal> {
         let own = self.own.map(|own| own.public().fingerprint());
-        let (target, accept, protocol) = (self.target.clone(), AcceptPolicy::Anyone, Protocol::Native);
-        let (then, family, pin, face) = (Vec::new(), self.family, self.pin, FaceId::OWN);
-        let (joined, introduction, invited_to) = (Vec::new(), None, Vec::new());
-        let dial = DialOptions {
-            target,
-            then,
-            family,
-            pin,
-            accept,
-            protocol,
-            face,
-            joined,
-            introduction,
-            invited_to,
-        };
+        let (family, pin) = (self.family, self.pin);
+        let dial = DialOptions { family, pin, ..DialOptions::new(self.target.clone(), AcceptPolicy::Anyone) };
         judge(book, own, &Origin::Outbound { dial, to }, key.fingerprint())
     }
 
