@@ -91,6 +91,12 @@ impl Lobby {
         caller.number
     }
 
+    /// Number and key of one that has knocked.
+    pub(crate) fn waiting(&self, conn: ConnId) -> Option<(u32, Fingerprint)> {
+        let caller = self.callers.get(&conn)?;
+        Some((caller.number?, caller.fingerprint))
+    }
+
     /// The caller that has this number.
     pub(crate) fn numbered(&self, number: u32) -> Option<(ConnId, &LobbyCaller)> {
         self.callers.iter().find(|(_, one)| one.number == Some(number)).map(|(conn, one)| (*conn, one))

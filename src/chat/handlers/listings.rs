@@ -125,6 +125,10 @@ impl Chat {
             rows.push("generating a key".to_owned());
         }
         for conn in self.conversations.conns(|_| true) {
+            if let Some((number, key)) = self.lobby.waiting(conn) {
+                rows.push(format!("stranger {number} waits: {key} (:admit {number}, :refuse {number})"));
+                continue;
+            }
             let unread = self.conversations.unread_of(conn);
             rows.extend(self.conversations.get(conn).into_iter().flat_map(|one| status_rows(one, unread)));
         }
