@@ -5,10 +5,11 @@
     python3 native_peer.py listen [HOST:]PORT [NAME]      wait for one caller (port 0: any free one)
     python3 native_peer.py connect HOST:PORT [NAME]       call
     python3 native_peer.py patient HOST:PORT [NAME]       call, and wait for the preface before message 1
+    python3 native_peer.py connect INVITATION [NAME]      call whoever made it, and nobody else (5.9, 11)
 
 With `--keep FILE` first, its key and undelivered messages are kept in that file, and it resumes with every peer (5.7); with
 `--keep-when-told FILE` only once it reads the line `:resume`. With `--files DIR` it takes every file that is offered into that folder, and
-goes on with what a cut has left there (5.8).
+goes on with what a cut has left there (5.8). With `--knock TEXT` it presents that line to a listener that does not know its key (5.9).
 
 It sends the lines of standard input (`:rekey` begins a re-keying instead) and prints what it receives; at the end of the input it waits until everything is
 acknowledged, and says goodbye. The numbers in brackets are sections of the specification. It shows that the specification suffices and
@@ -20,6 +21,7 @@ import hmac
 import json
 import math
 import os
+import re
 import socket
 import sys
 import threading
@@ -38,8 +40,9 @@ PREFACE = b"rsachat\n" + bytes([1, 1, 1]) + bytes(5)  # version 1, suite 1, chat
 NAME = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256"
 LABEL = b"rsachat/1 OAEP-KEM"
 CONFIRM, TEXT, RECEIPT, RESUME, PING, PONG, BYE, KEPT, SKIP, REKEY, REKEYED = 1, 2, 3, 4, 8, 9, 10, 11, 12, 32, 33
+INVITE, KNOCK, ADMITTED = 13, 14, 15
 OFFER, ACCEPT, DECLINE, CHUNK, HOLE, HAVE, END_OF_FILE, FILED, CANCEL = 16, 19, 20, 21, 22, 23, 24, 25, 26
-DURABLE, FILES, SHORT, REKEYING = 1, 2, 8, 16  # bits 0, 1, 3 and 4 of Confirm (5.7, 5.8, 5.3, 5.6)
+DURABLE, FILES, SHORT, REKEYING, LOBBY = 1, 2, 8, 16, 32  # bits 0, 1, 3, 4 and 5 of Confirm (5.7, 5.8, 5.3, 5.6, 5.9)
 SMALL_PRIMES = [p for p in range(3, 1 << 16, 2) if all(p % d for d in range(3, math.isqrt(p) + 1, 2))]
 
 
@@ -190,6 +193,36 @@ class Symmetric:
 
 # Preface, frames and messages (2, 3, 4.5)
 
+class Invitation:
+    """An invitation (11): where its maker is called, by which key, and the token."""
+
+    def __init__(self, text):
+        host = r"[A-Za-z0-9._][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]"
+        address = rf"(?:{host})(?::[0-9]{{1,5}})?"
+        parameter = "[a-z]+=[A-Za-z0-9._~:-]+"
+        grammar = (
+            rf"(?i:rsachat)://(?:[^@/#]*@)?({address}(?:,{address}){{0,7}})/\?({parameter}(?:&{parameter})*)"
+            r"#(SHA256:[A-Za-z0-9+/]{43})"
+        )
+        parts = len(text.encode()) <= 1024 and re.fullmatch(grammar, text)
+        names = [one.partition("=")[::2] for one in parts[2].split("&")] if parts else []
+        given = dict(names)
+        if len(given) != len(names) or len(given.get("i", "")) != 22:
+            raise Failed("this is no invitation")
+        self.token, self.key = base64.urlsafe_b64decode(given["i"] + "=="), parts[3]
+        pairs = [re.fullmatch(rf"({host})(?::([0-9]+))?", one) for one in parts[1].split(",")]
+        self.addresses = [(pair[1].strip("[]"), int(pair[2] or 8000)) for pair in pairs]
+
+    def call(self):
+        """A connection to the first address that answers."""
+        for at in self.addresses:
+            try:
+                return socket.create_connection(at, timeout=10)
+            except OSError as error:
+                last = error
+        raise last
+
+
 class Wire:
     def __init__(self, sock):
         self.sock, self.waiting, self.greeted = sock, b"", False
@@ -253,7 +286,7 @@ class Wire:
         return body
 
 
-def initiate(wire, own, patient):
+def initiate(wire, own, patient, expected=None):
     wire.sock.sendall(PREFACE)
     if patient:
         wire.preface("connect")
@@ -269,6 +302,8 @@ def initiate(wire, own, patient):
     blob = state.open(body[1120:-16])
     state.open(body[-16:])
     key = from_blob(blob)
+    if expected and fingerprint(blob) != expected:
+        raise Failed("the other side has another key than that of the invitation")
     ct, ss = encapsulate(blob, key)  # 3
     head = state.seal(ct)
     state.mix_key_and_hash(ss)
@@ -603,7 +638,7 @@ class Direction:
 
 
 class Session:
-    def __init__(self, wire, state, role, name, kept=None, blob=b"", folder=None):
+    def __init__(self, wire, state, role, name, kept=None, blob=b"", folder=None, introduction=None):
         *keys, exporter = state.split()
         self.chain, self.h, self.role = hmac.digest(exporter, b"rsachat/1 re-keying", "sha256"), state.h, role
         self.rekey_key, self.next_into, self.rekeyings = None, None, 0
@@ -611,7 +646,7 @@ class Session:
         self.out, self.into = [Direction(key) for key in (keys if role == "connect" else keys[::-1])]
         self.said, self.heard, self.receipted, self.acknowledged = 0, 0, 0, 0
         self.idle, self.idle_since, self.left = 0, time.monotonic(), False
-        options = REKEYING | (DURABLE if kept else 0) | (FILES if folder else 0)
+        options = REKEYING | (DURABLE if kept else 0) | (FILES if folder else 0) | (LOBBY if introduction else 0)
         confirm = state.h + options.to_bytes(4, "big") + name.encode()
         if role == "connect":
             self.send(CONFIRM, confirm)
@@ -622,6 +657,8 @@ class Session:
         if role == "listen":  # here it would check the key, and send the alert if it refuses it
             self.send(CONFIRM, confirm)
         theirs = int.from_bytes(body[32:36], "big")
+        if introduction and theirs & LOBBY:
+            self.wait_in_lobby(*introduction)
         self.can_rekey = theirs & REKEYING != 0
         self.peer = body[36:].decode("utf-8", "ignore")
         self.files = Files(folder, self.send) if folder and theirs & FILES else None
@@ -643,6 +680,22 @@ class Session:
             self.wire.sock.sendall(length + cipher.encrypt(number, plain, length))
             if next_key:
                 self.out = Direction(next_key)
+
+    # The lobby (5.9)
+
+    def wait_in_lobby(self, kind, body):
+        """Presents us, once, and waits to be admitted."""
+        self.send(kind, body)
+        self.wire.until, skipped = time.monotonic() + 70, 0
+        while True:
+            kind, body = self.record()
+            if kind == ADMITTED and not body:
+                return
+            skipped += 1
+            if kind == BYE:
+                raise Failed("the other side does not let us in")
+            if not 128 <= kind <= 191 or skipped > 32:
+                raise Failed("a record breaks the protocol")
 
     # Re-keying (5.6)
 
@@ -891,10 +944,10 @@ def talk(session):
     session.wire.sock.shutdown(socket.SHUT_WR)
 
 
-def shake(wire, role, own, patient):
+def shake(wire, role, own, patient, expected):
     """The handshake, and its one alert if it fails although the other side speaks our protocol."""
     try:
-        return initiate(wire, own, patient) if role == "connect" else respond(wire, own)
+        return initiate(wire, own, patient, expected) if role == "connect" else respond(wire, own)
     except (Failed, InvalidTag, ValueError) as error:
         if wire.greeted:
             wire.send(b"")
@@ -902,20 +955,29 @@ def shake(wire, role, own, patient):
 
 
 def main():
-    args, when, folder = sys.argv[1:], None, None
-    while args[:1] in (["--keep"], ["--keep-when-told"], ["--files"]):
+    args, when, folder, introduction, invitation = sys.argv[1:], None, None, None, None
+    while args[:1] in (["--keep"], ["--keep-when-told"], ["--files"], ["--knock"]):
         if args[0] == "--files":
             folder = args[1]
+        elif args[0] == "--knock":
+            introduction = KNOCK, args[1].encode()
         else:
             when, kept = args[0], Kept(args[1])
         args = args[2:]
     if len(args) not in (2, 3) or args[0] not in ("listen", "connect", "patient"):
         sys.exit(__doc__)
-    patient, (host, _, port) = args[0] == "patient", args[1].rpartition(":")
+    patient, own = args[0] == "patient", Identity(kept.key if when else None)
     role = "connect" if patient else args[0]
-    address, own = (host or "localhost", int(port)), Identity(kept.key if when else None)
+    if role == "connect" and args[1].lower().startswith("rsachat://"):
+        invitation = Invitation(args[1])
+        introduction = INVITE, invitation.token
+    else:
+        host, _, port = args[1].rpartition(":")
+        address = host or "localhost", int(port)
     print("own key", fingerprint(own.blob), flush=True)
-    if role == "listen":
+    if invitation:
+        sock = invitation.call()
+    elif role == "listen":
         with socket.create_server(address) as server:
             print("listening on %s:%d" % server.getsockname()[:2], flush=True)
             sock, _ = server.accept()
@@ -923,9 +985,9 @@ def main():
         sock = socket.create_connection(address)
     wire = Wire(sock)
     try:
-        state, blob = shake(wire, role, own, patient)
+        state, blob = shake(wire, role, own, patient, invitation and invitation.key)
         name = args[2] if len(args) == 3 else "python"
-        session = Session(wire, state, role, name, kept if when else None, blob, folder)
+        session = Session(wire, state, role, name, kept if when else None, blob, folder, introduction)
         print("connected to", session.peer, fingerprint(blob), flush=True)
         if when == "--keep":
             session.resume()

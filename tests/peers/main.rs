@@ -70,7 +70,7 @@ type Story = (&'static str, fn(&Python));
 
 fn main() -> ExitCode {
     let python = std::env::var_os("RSACHAT_PYTHON").filter(|path| !path.is_empty()).map(Python);
-    let tests: [Story; 24] = [
+    let tests: [Story; 25] = [
         ("the_client_of_the_tutorial_is_heard_and_never_answered", tutorial::client),
         ("the_client_of_the_tutorial_leaves_with_exit", tutorial::client_exit),
         ("the_server_of_the_tutorial_shows_every_line_until_exit", tutorial::server),
@@ -93,6 +93,10 @@ fn main() -> ExitCode {
         ("the_peer_written_from_the_specification_resumes_in_the_middle", native::resumes_in_the_middle),
         ("the_peer_written_from_the_specification_is_restored_from_a_backup", native::is_restored),
         ("the_peer_written_from_the_specification_takes_files_and_goes_on_after_a_kill", native::takes_files),
+        (
+            "the_peer_written_from_the_specification_is_let_in_by_an_invitation_and_by_a_knock",
+            native::is_let_in,
+        ),
         ("a_stranger_takes_the_vectors", native::vectors),
         ("a_page_of_python_opens_a_home_that_was_exported", home::opens),
     ];

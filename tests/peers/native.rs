@@ -59,6 +59,46 @@ pub(crate) fn calls(python: &Python) {
     }
 }
 
+/// Called by an invitation, which is used up then, and by a knock.
+pub(crate) fn is_let_in(python: &Python) {
+    let (mut ours, at) = Home::of("민지").start(&["--listen", "127.0.0.1:0", "--ask"]).and_where();
+    ours.types(":invite 파이");
+    let row = ours.sees("rsachat://");
+    let url = row[row.find("rsachat://").unwrap()..].to_owned();
+    let joined = "파이 joined by your invitation";
+    let mut invited = python.peer(PEER, &["connect", &url, "다른이름"]);
+    ours.sees_within(joined, LONG);
+    ours.types("안녕");
+    invited.sees("민지: 안녕");
+    invited.closes_input();
+    assert_eq!(invited.ends(), 0);
+    // It makes a key of its own each time: another one comes too late.
+    let mut late = python.peer(PEER, &["connect", &url]);
+    late.sees_within("ended: the other side does not let us in", LONG);
+    assert_eq!(late.ends(), 1);
+    // A listener with another key is told nothing.
+    let (mut hana, elsewhere) = Home::of("하나").start(&["--listen", "127.0.0.1:0"]).and_where();
+    let mut lost = python.peer(PEER, &["connect", &url.replace(&at, &elsewhere)]);
+    lost.sees_within("ended: the other side has another key than that of the invitation", LONG);
+    assert_eq!(lost.ends(), 1);
+    hana.is_done_typing();
+    assert!(!hana.has_seen("joined"), "{}", hana.output());
+    for (number, answer) in [(1, ":admit 1"), (2, ":refuse 2")] {
+        let knocks = ["--knock", "나야, 파이", "connect", at.as_str(), "파이"];
+        let mut knocking = python.peer(PEER, &knocks);
+        ours.sees_within(&format!("\"나야, 파이\" (:admit {number}, :refuse {number})"), LONG);
+        ours.types(answer);
+        if number == 1 {
+            knocking.sees("connected to 민지 ");
+            knocking.closes_input();
+            assert_eq!(knocking.ends(), 0);
+        } else {
+            knocking.sees("ended: the other side does not let us in");
+            assert_eq!(knocking.ends(), 1);
+        }
+    }
+}
+
 /// Files of every kind, one of which goes on after the peer was killed.
 pub(crate) fn takes_files(python: &Python) {
     let outside = tempfile::tempdir().unwrap();
