@@ -284,6 +284,43 @@ fn keys_that_the_editor_has_read_as_the_size_changes_cost_no_row_of_a_message() 
 }
 
 #[test]
+fn a_width_right_after_a_height_costs_no_row_of_a_message_when_keys_follow() {
+    for term in [TMUX, Setup::WIDE.term] {
+        // Room for a copy of the line for every key.
+        let setup = Setup { cols: 40, rows: 600, term, ..Setup::WIDE };
+        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
+        alice.fill();
+        let said: Vec<_> = (10..30).map(|number| format!("words of number {number}")).collect();
+        for text in &said {
+            bob.types(text);
+            alice.sees(text);
+        }
+        alice.press(LONG);
+        let whole = |screen: &Screen| packed(&screen.contents()).ends_with(&packed(LONG));
+        alice.wait("the line", whole);
+        // rustyline paints nothing where the height alone is another.
+        let before = alice.bytes().len();
+        alice.resize_reflowing(setup.cols, setup.rows - 1);
+        alice.wait_bytes("the line anew", |bytes| {
+            bytes.get(before..).is_some_and(|new| packed(new).contains("theend"))
+        });
+        alice.wait("the whole line", whole);
+        alice.resize_reflowing(120, setup.rows - 1);
+        // Read at once, and painted one by one.
+        alice.press(&("\x01".to_owned() + &"x\x7f".repeat(40) + "!"));
+        alice.wait("the line as it is", |screen| {
+            packed(&screen.contents()).contains(&packed(&format!(">!{LONG}")))
+        });
+        let shown = packed(&alice.screen());
+        for text in &said {
+            assert!(shown.contains(&packed(text)), "{text} {term} {}", alice.picture());
+        }
+        alice.press("\r");
+        assert_eq!(bob.hears("alice", 1), [format!("!{LONG}")]);
+    }
+}
+
+#[test]
 fn a_screen_that_becomes_lower_below_the_cursor_costs_no_row_of_a_message() {
     for term in [Setup::WIDE.term, TMUX] {
         let (mut alice, mut bob) = Pty::start_with_bob(&Setup { term, ..Setup::WIDE });
@@ -311,8 +348,10 @@ fn a_screen_that_becomes_lower_below_the_cursor_costs_no_row_of_a_message() {
 
 #[test]
 fn nothing_is_deleted_above_a_line_in_tmux_when_the_screen_becomes_lower_as_well() {
-    // tmux drops rows below the cursor then, so that others stand where the line is looked for.
-    for (at, rows, deletes) in [(100, 20, false), (150, 20, false), (100, 24, true)] {
+    // tmux drops rows below the cursor then, so that others stand where the line is looked for. It
+    // may have put the cursor too high before.
+    let end = LONG.len();
+    for (at, rows, deletes) in [(100, 20, false), (150, 20, false), (end, 20, false), (100, 24, true)] {
         let (alice, _bob) = typed_in_tmux(&Setup { term: TMUX, ..Setup::WIDE }, at);
         let before = alice.bytes().len();
         alice.resize_reflowing(60, rows);

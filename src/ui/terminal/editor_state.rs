@@ -533,7 +533,7 @@ impl PrintGate {
         self.lock().held = true;
     }
 
-    fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         self.lock().held
     }
 

@@ -13,6 +13,7 @@ use rustyline::history::FileHistory;
 
 use super::editor_state::{EditorEvent, EditorShared, EventSender, HandledLine, LineMode, TypedLine};
 use super::helper::{BeginAnew, HandedOver, Helper};
+use super::screen_sizes::AskedPrompt;
 use super::terminal_guard::unblock_sigtstp;
 use crate::app::error::describe;
 use crate::app::external_editor;
@@ -87,6 +88,7 @@ impl EditorThread {
             let prompt = self.shared.state().natural_prompt();
             // Rows are counted in sixteen bits, and a giant paste overflows them.
             let initial = begun.text.split_at(begun.cursor);
+            let prompt = AskedPrompt { text: &prompt, sizes: &self.shared.sizes };
             let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, initial)));
             self.shared.gate.close();
             begun = match read {
@@ -168,7 +170,7 @@ impl EditorThread {
         while !self.shared.is_closing() {
             let question = display::block_question(block.lines().count());
             helper(editor).start_line(LineMode::Answer, "");
-            let answer = editor.readline(&question);
+            let answer = editor.readline(&AskedPrompt { text: &question, sizes: &self.shared.sizes });
             self.shared.gate.close();
             let answer = answer.map_or_else(|_| "drop".to_owned(), |answer| answer.trim().to_lowercase());
             match answer.as_str() {

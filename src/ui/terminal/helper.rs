@@ -24,72 +24,20 @@ use super::editor_state::{
 use super::key_bindings::{self, KeyState};
 use super::line_edits::behind_change;
 use super::line_rows::{ended_rows, line_rows};
+use super::line_state::{LineState, Painting};
 use super::reflow::{self, PaintedLine};
 use super::resizes;
 use super::row_above;
+use super::screen_sizes::Columns;
 use super::tall_line::TallLine;
 use crate::app::os;
 use crate::chat::{Echo, LineStart, display};
-use crate::limits;
 use crate::render::colour::{self, ColourDepth};
 use crate::render::{Size, prompt_line};
 use crate::ui::size::size;
 
 /// Rows of a pasted block that stay on the screen while its sender is asked about it.
 const SAMPLE_ROWS: usize = 3;
-
-/// Content of the next painting.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Painting {
-    /// The line as it is edited.
-    #[default]
-    Line,
-    /// The line as it was accepted: it stays.
-    Accepted,
-    /// The message that the line became.
-    Message,
-    /// The beginning of a block that is asked about.
-    Sample,
-    /// Nothing: the read is left, and begun anew.
-    Left,
-}
-
-/// State of the line that is read, as it was last painted or validated.
-#[derive(Clone, Copy, Default)]
-struct LineState {
-    mode: LineMode,
-    painting: Painting,
-    /// Cells of a row as the read began.
-    begun_cells: usize,
-    /// Column behind the prompt as it was laid out, and behind the text.
-    prompt_end: usize,
-    text_end: usize,
-    bytes: usize,
-    newlines: usize,
-    pasted: bool,
-    /// Whether the next painting follows from a key, not from the printer.
-    by_key: bool,
-    /// Whether the next painting is the first of a read that took the place of another.
-    is_anew: bool,
-    /// Rows that a narrower screen has made of the line above the cursor, besides those that
-    /// rustyline clears.
-    rows_gained: Option<usize>,
-    /// Place of the cursor in the text, in bytes.
-    cursor: usize,
-    /// Row in which the prompt ends as it was laid out.
-    prompt_row: usize,
-    /// Rows of the line that are above the screen, and nothing below them but the line.
-    rows_above: usize,
-    /// Rows below that of the end of the text which a hint takes.
-    hint_rows: usize,
-}
-
-impl LineState {
-    /// Whether the line is a pasted block that is not sent without asking.
-    fn is_block(self) -> bool {
-        self.pasted && self.newlines >= limits::PASTE_LINES
-    }
-}
 
 /// Line of a read that is left and begun anew where it stands, since rustyline has laid it out with
 /// a prompt of another width.
@@ -213,7 +161,8 @@ impl Helper {
 
     /// Takes note of the size that the line is laid out for from now on.
     fn track_layout(&self) {
-        if self.shared.sizes.take_told() {
+        let rows = || self.shared.line().painted.place().2;
+        if self.shared.sizes.take_told(rows) {
             self.line.set(LineState { rows_above: 0, ..self.line.get() });
         }
     }
@@ -250,8 +199,8 @@ impl Helper {
         self.keys.screen_cleared.load(Ordering::SeqCst)
     }
 
-    /// Where the painting begins: on a cleared screen, where the printer saved the cursor. Then
-    /// what is printed above the line, and the row above it.
+    /// Where the painting begins: on a cleared screen, where the printer saved the cursor, unless
+    /// that has another size since. Then what is printed above the line, and the row above it.
     fn place(&self, prompt: &str) -> String {
         let line = self.line.get();
         // Above a line that is accepted comes nothing any more, however quickly keys follow.
@@ -260,7 +209,8 @@ impl Helper {
         // Below what is printed, the line is painted whole.
         let is_continued = line.by_key && !line.is_anew && printed.is_empty();
         let rows_above = if is_continued { line.rows_above } else { 0 };
-        let is_saved = self.is_screen_cleared() && (!line.by_key || line.is_anew);
+        let is_moved = self.shared.gate.is_held();
+        let is_saved = self.is_screen_cleared() && !is_moved && (!line.by_key || line.is_anew);
         let place = if is_saved { "\x1b8" } else { "" }.to_owned()
             + &line.rows_gained.map(reflow::clear_gained).unwrap_or_default();
         let above = self.row_above(prompt, &printed);
@@ -349,6 +299,7 @@ impl Helper {
         text.clone_into(&mut line.painted.text);
         (line.painted.cursor, line.painted.prompt) = (cursor, (prompt_row, prompt_end));
         line.painted.cells = self.shared.sizes.layout().cells;
+        line.painted.columns = self.shared.sizes.columns();
         line.painted.screen_cells = self.shared.sizes.settled().cells;
     }
 
@@ -371,11 +322,12 @@ impl Helper {
     }
 
     /// A text that is painted in the place of a line. The layout stays that of the line: where that
-    /// ends at the edge, rustyline goes one row down.
+    /// is known to end at the edge, rustyline goes one row down.
     fn in_place_of<'l>(&self, line: &str, mut text: String) -> Cow<'l, str> {
         let cells = self.shared.sizes.layout().cells;
         let column = ended_rows(line, self.line.get().prompt_end, cells).1;
-        if column == cells || (column == 0 && line.contains('\n')) {
+        let is_known = self.shared.sizes.columns() == Columns::Known;
+        if is_known && (column == cells || (column == 0 && line.contains('\n'))) {
             text.push_str("\x1b[A");
         }
         Cow::Owned(text)
@@ -405,6 +357,9 @@ impl Helper {
         if !prompt.is_empty()
             && let Some(tall) = self.tall(text, self.line.get().cursor)
         {
+            let cells = self.shared.sizes.settled().cells;
+            let is_cut = self.line.get().painting == Painting::Line && self.shared.sizes.is_narrower();
+            let tall = if is_cut { tall.cut(prompt_end, cells) } else { tall };
             let (rows_of_tall, rows_above) = tall.painted(&prompt, rows_above);
             self.line.set(LineState { rows_above, ..self.line.get() });
             return rows_of_tall;
@@ -437,7 +392,7 @@ impl Validator for Helper {
         };
         self.line.set(LineState { painting, ..line });
         // An empty message asks for a painting without hints.
-        let is_whole = !self.shared.row_above().stands() && !self.shared.sizes.is_narrower();
+        let is_whole = !self.shared.row_above().stands() && !self.shared.sizes.need_paintings();
         let is_painted = painting != Painting::Accepted || !is_whole;
         Ok(ValidationResult::Valid(is_painted.then(String::new)))
     }
@@ -476,7 +431,7 @@ impl Highlighter for Helper {
         // Another prompt than the line's: that of a search, or of a repetition.
         self.shared.set_searching(!default);
         self.shared.take_cursor();
-        if !is_by_key && self.shared.sizes.differ() && resizes::tell_editor().is_ok() {
+        if !is_by_key && self.shared.sizes.are_to_be_told() && resizes::tell_editor().is_ok() {
             self.shared.sizes.tell();
         }
         let place = self.place(prompt);
@@ -511,7 +466,7 @@ impl Highlighter for Helper {
     }
 
     /// Whether the whole line is to be painted, not only what was typed: on a cleared screen, on
-    /// one that cuts its rows and in a tall line, where every key has to have its painting.
+    /// one that cuts its rows, in a tall line and where rustyline's columns are not known.
     fn highlight_char(&self, line: &str, pos: usize, _kind: CmdKind) -> bool {
         self.track_layout();
         self.shared.wait_settled();
@@ -519,10 +474,10 @@ impl Highlighter for Helper {
         self.key_handled();
         self.track_painted(line, pos);
         self.line.set(LineState { cursor: pos, ..self.line.get() });
-        if self.is_misfit(line) || self.shared.sizes.differ() {
+        if self.is_misfit(line) || self.shared.sizes.are_to_be_told() {
             self.events.report_stale_prompt();
         }
-        self.is_screen_cleared() || self.shared.sizes.is_narrower() || self.tall(line, pos).is_some()
+        self.is_screen_cleared() || self.shared.sizes.need_paintings() || self.tall(line, pos).is_some()
     }
 
     fn highlight_candidate<'c>(&self, candidate: &'c str, _completion: CompletionType) -> Cow<'c, str> {

@@ -48,7 +48,10 @@ impl<P: ExternalPrinter> LinePrinter<P> {
             let (has_row, is_stale) = {
                 let state = shared.state();
                 let is_moved = matches!(shared.cursor(), CursorPlace::Found | CursorPlace::BelowAll);
-                (state.progress.is_some(), state.is_prompt_stale() || is_moved || shared.sizes.differ())
+                (
+                    state.progress.is_some(),
+                    state.is_prompt_stale() || is_moved || shared.sizes.are_to_be_told(),
+                )
             };
             match self.writer {
                 Writer::Rustyline if has_row => self.begin_row(text),

@@ -14,6 +14,7 @@ mod key_handler;
 mod line_edits;
 mod line_printer;
 mod line_rows;
+mod line_state;
 mod reflow;
 mod resizes;
 mod row_above;

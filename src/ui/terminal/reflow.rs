@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::line_rows::{cut_rows, ended_rows};
+use super::screen_sizes::Columns;
 
 /// Time for which a size has to hold: tmux wraps its rows at once, and tells the size up to 250 ms
 /// later, perhaps first one that holds no more.
@@ -31,6 +32,8 @@ pub(crate) struct PaintedLine {
     pub(crate) prompt: (usize, usize),
     /// Cells of a row as rustyline has laid it out.
     pub(crate) cells: usize,
+    /// What is known of rustyline's columns: where it puts the cursor follows from them.
+    pub(crate) columns: Columns,
     /// Cells of the screen, at which longer rows are cut.
     pub(crate) screen_cells: usize,
 }
@@ -46,10 +49,6 @@ impl PaintedLine {
         let (row, column) = position(self.text.get(..self.cursor).unwrap_or(&self.text));
         let (last, _) = position(&(self.text.clone() + &self.hint));
         (last - row, column, last + 1)
-    }
-
-    pub(crate) fn goes_on_behind_cursor(&self) -> bool {
-        self.cursor < self.text.len() || !self.hint.is_empty()
     }
 
     /// Rows that a screen which has become narrower makes of it besides those that it had.

@@ -21,6 +21,7 @@ use nix::sys::signal::{SigSet, Signal, raise};
 
 use super::editor_state::{CursorPlace, EditorShared, EventSender};
 use super::reflow::{self, SETTLING};
+use super::screen_sizes::Columns;
 use super::terminal_guard;
 use crate::app::os;
 use crate::render::Size;
@@ -114,7 +115,8 @@ fn settle_size(shared: &EditorShared) {
     shared.sizes.note_settled();
 }
 
-/// What has become of the rows of the line that are below the cursor.
+/// What has become of the rows of the line below the cursor, which tmux may have put too high: it
+/// drops them as the window becomes lower.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LineRows {
     Kept,
@@ -139,16 +141,15 @@ fn go_to_end(shared: &EditorShared) {
     }
 }
 
-/// Puts the cursor where the line has it if it ends in the last row of the screen. Where rows of
-/// the line may be gone, it is left, and painted anew below everything.
+/// Puts the cursor where the line has it if it ends in the last row of the screen. Where that is
+/// not known or rows of the line may be gone, it is left, and painted anew below everything.
 fn find_line(shared: &EditorShared, rows_below: LineRows) {
     if !shared.is_read() {
         return shared.set_cursor(CursorPlace::Unknown);
     }
     let (known, line) = (shared.sizes.settled(), shared.line().painted.clone());
     let (below, column, rows) = line.place();
-    // The rest of the last row too was below the cursor, where a narrow screen had wrapped it.
-    let (place, sequence) = if line.goes_on_behind_cursor() && rows_below == LineRows::MayBeGone {
+    let (place, sequence) = if rows_below == LineRows::MayBeGone || line.columns == Columns::AtLeast {
         shared.row_above().forget();
         (CursorPlace::BelowAll, reflow::leave(rows.min(known.rows.max(size().rows))))
     } else {
@@ -161,7 +162,9 @@ fn find_line(shared: &EditorShared, rows_below: LineRows) {
 /// Makes sure that the rows of the line below its cursor are there: a terminal that has become
 /// lower may have dropped them, and the editor goes down before it clears upwards.
 fn make_room(shared: &EditorShared) {
-    let (below, column, _) = shared.line().painted.place();
+    let line = shared.line().painted.clone();
+    let (below, column, rows) = line.place();
+    let below = if line.columns == Columns::Known { below } else { rows };
     if shared.is_read() && below > 0 {
         write(&("\n".repeat(below) + &reflow::up(below) + &reflow::to_column(column)));
     }

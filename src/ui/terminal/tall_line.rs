@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::line_rows::ended_rows;
+use super::line_rows::{cut_rows, ended_rows};
 
 /// Line as it is laid out behind its prompt.
 #[derive(Debug)]
@@ -35,6 +35,13 @@ impl TallLine {
         let rows: Vec<_> = text.split('\n').map(str::to_owned).collect();
         let total = prompt_row + rows.len() + usize::from(end == cells);
         (screen_rows > 1 && total > screen_rows).then_some(Self { rows, total, cursor, screen_rows })
+    }
+
+    /// The same, of each row what a narrower screen has room for.
+    pub(super) fn cut(mut self, start: usize, cells: usize) -> Self {
+        let rows = cut_rows(&self.rows.join("\n"), start, cells);
+        self.rows = rows.split('\n').map(str::to_owned).collect();
+        self
     }
 
     /// What is painted, where so many rows of the line are above the screen, and how many are then:
