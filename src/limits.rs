@@ -79,6 +79,16 @@ pub const RELAY_MESSAGE_BYTES: usize = 128 * 1_024;
 pub const LETTER_BYTES: usize = 31 * 2_048;
 /// Time for each answer of a relay, in milliseconds.
 pub const RELAY_ANSWER_MS: u64 = 5_000;
+/// Silence of a relay before it is asked whether it is there, in milliseconds.
+pub const RELAY_QUIET_MS: u64 = 30_000;
+/// Letters on their way to a relay without its answer.
+pub const RELAY_PUBLISHES: usize = 64;
+/// Requests for letters without their answers.
+pub const RELAY_READS: usize = 16;
+/// Letters that were read and not taken yet; more are left at the relay.
+pub const RELAY_LETTERS_AHEAD: usize = 64;
+/// Time between two looks at an inbox of which a relay says nothing, in milliseconds.
+pub const RELAY_LOOK_MS: u64 = 60_000;
 /// Bytes of one handshake message.
 pub const HANDSHAKE_MESSAGE_BYTES: usize = 4_096;
 /// Bits of an accepted RSA modulus, smallest.

@@ -10,15 +10,19 @@
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use rsachat::crypto::Nkey;
-use rsachat::relay::{ClientOp, Connect, Decoder, Headers, ServerOp};
+use rsachat::relay::{
+    ClientOp, Connect, Decoder, Headers, Mailbox, MailboxEvent, Publish, PublishRefusal, ServerOp,
+};
+use rsachat::time::MonoMs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
         trial("the_configuration_of_three_nodes_is_a_relay_until_two_of_them_are_dead", three_nodes),
         trial("what_is_wrong_with_a_relay_is_said_with_what_to_do", wrong),
         trial("a_log_in_that_may_harm_others_is_found_and_harms_nobody_by_that", rights),
+        trial("a_mailbox_leaves_and_reads_letters_and_is_told_what_is_refused", mailbox),
+        trial("a_prompt_says_when_relays_are_lost_and_stand_again_and_without_them_none_is_called", prompt),
         trial("tls_is_never_left_out_and_a_certificate_has_to_be_that_of_the_host", tls),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
@@ -441,6 +447,157 @@ fn rights() -> Result<(), Failed> {
     );
     let rows = ["warning  log-in     none was needed: anybody", "ok       letters", "problem  rights"];
     site.doctor_says(&format!("nats://{}", node.at), None, &[], 4, &rows);
+    Ok(())
+}
+
+/// Mailbox of a user on a socket of its own.
+struct Client {
+    tcp: TcpStream,
+    mailbox: Mailbox,
+    began: Instant,
+    events: Vec<MailboxEvent>,
+}
+
+impl Client {
+    fn new(site: &Site, node: &Node, user: &str) -> Self {
+        let tcp = TcpStream::connect(&node.at).unwrap();
+        let (mailbox, events) = (Mailbox::default(), Vec::new());
+        let mut client = Self { tcp, mailbox, began: Instant::now(), events };
+        client.mailbox.connect(client.now());
+        let key = site.nkey(user);
+        let mut info = None;
+        client.until(|client| {
+            info = client.mailbox.take_info();
+            info.is_some()
+        });
+        let nonce = info.unwrap().nonce.unwrap();
+        client.mailbox.log_in(client.now(), Some((key.public(), key.sign(&nonce))), key.public());
+        client.until(|client| client.events.pop() == Some(MailboxEvent::Ready));
+        client
+    }
+
+    fn now(&self) -> MonoMs {
+        MonoMs(self.began.elapsed().as_millis().try_into().unwrap())
+    }
+
+    /// Does what is due until something is so.
+    #[track_caller]
+    fn until(&mut self, mut so: impl FnMut(&mut Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            self.mailbox.tick(self.now()).unwrap();
+            self.tcp.write_all(&self.mailbox.take_bytes()).unwrap();
+            self.events.extend(std::iter::from_fn(|| self.mailbox.poll_event()));
+            if so(self) {
+                return;
+            }
+            assert!(Instant::now() < end, "{:?}", self.events);
+            let due = self.mailbox.poll_timeout().unwrap().since(self.now()).clamp(1, 100);
+            self.tcp.set_read_timeout(Some(Duration::from_millis(due))).unwrap();
+            let mut bytes = [0; 4_096];
+            match self.tcp.read(&mut bytes) {
+                Ok(count) => self.mailbox.receive(self.now(), &bytes[..count]).unwrap(),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+    }
+
+    fn leave(&mut self, ticket: u64, inbox: &str, letter: &[u8]) -> MailboxEvent {
+        let (inbox, id, letter) = (inbox.to_owned(), format!("{ticket}"), letter.to_vec());
+        self.mailbox.publish(self.now(), &Publish { ticket, inbox, id, letter });
+        self.until(|client| !client.events.is_empty());
+        self.events.pop().unwrap()
+    }
+
+    /// The numbers and contents of the next letters.
+    fn read(&mut self, count: usize) -> Vec<(u64, Vec<u8>)> {
+        self.until(|client| client.events.len() >= count);
+        let letter = |event| match event {
+            MailboxEvent::Letter { number, bytes, .. } => (number, bytes),
+            event => panic!("{event:?}"),
+        };
+        std::mem::take(&mut self.events).into_iter().map(letter).collect()
+    }
+}
+
+fn mailbox() -> Result<(), Failed> {
+    let site = Site::new();
+    let node = site.start("n1", &site.configuration("n1", Tls::Without));
+    site.make_streams(&node, Tls::Without, 1);
+    let (mut alice, mut bob) = (Client::new(&site, &node, "alice"), Client::new(&site, &node, "bob"));
+    let (inbox, other) = ("aaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbb");
+    for (ticket, at) in [(1, inbox), (2, other), (3, inbox)] {
+        let said = alice.leave(ticket, at, format!("letter {ticket}").as_bytes());
+        assert_eq!(said, MailboxEvent::Published { ticket });
+    }
+    // The same once more is there already, and is there once.
+    assert_eq!(alice.leave(3, inbox, b"letter 3"), MailboxEvent::Published { ticket: 3 });
+    bob.mailbox.watch(bob.now(), inbox, 0);
+    assert_eq!(bob.read(2), [(1, b"letter 1".to_vec()), (3, b"letter 3".to_vec())]);
+    // One that has a number reads what is behind it, and then what comes.
+    let mut later = Client::new(&site, &node, "bob");
+    later.mailbox.watch(later.now(), inbox, 1);
+    assert_eq!(later.read(1), [(3, b"letter 3".to_vec())]);
+    let began = Instant::now();
+    assert_eq!(alice.leave(4, inbox, &vec![7; 63_488]), MailboxEvent::Published { ticket: 4 });
+    assert_eq!((bob.read(1), later.read(1)), (vec![(4, vec![7; 63_488])], vec![(4, vec![7; 63_488])]));
+    assert!(began.elapsed() < Duration::from_secs(30), "it was not the look that is made each minute");
+    // Fields of a writer pass for nobody else's.
+    let headers = Headers::default().with("Nats-Sequence", "9000").with("Nats-Subject", "rc.in.x");
+    let mut forged = Vec::new();
+    let subject = format!("rc.in.{inbox}");
+    ClientOp::Publish { subject: &subject, reply: None, headers, payload: b"forged" }.write(&mut forged);
+    alice.tcp.write_all(&forged).unwrap();
+    assert_eq!(bob.read(1), [(5, b"forged".to_vec())]);
+    // An inbox that is full refuses, and others do not.
+    let mut config: Value = serde_json::from_str(&block("json rc.json")).unwrap();
+    config["max_msgs_per_subject"] = 4.into();
+    let changed = site.ask(&node, Tls::Without, "$JS.API.STREAM.UPDATE.RC", &config.to_string()).unwrap();
+    assert!(changed["error"].is_null(), "{changed}");
+    let full = MailboxEvent::Refused { ticket: 6, why: PublishRefusal::InboxFull };
+    assert_eq!(alice.leave(6, inbox, b"too many"), full);
+    assert_eq!(alice.leave(7, other, b"letter 7"), MailboxEvent::Published { ticket: 7 });
+    Ok(())
+}
+
+/// Names of the threads of a process.
+fn threads(process: &support::Process) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+    let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+    tasks.map(|task| name(task.unwrap()).trim_end().to_owned()).collect()
+}
+
+fn prompt() -> Result<(), Failed> {
+    let site = Site::new();
+    let configuration = site.configuration("n1", Tls::Without);
+    let node = site.start("n1", &configuration);
+    let at = node.at.clone();
+    let mut without = site.home.start(&["--plain"]);
+    without.types(":relay");
+    without.sees("no relay is set; relay = [\"tls://HOST\"] in the settings names one");
+    assert!(!threads(&without).contains(&"relay".to_owned()));
+    let config = site.path("config.toml");
+    let key = site.key("alice");
+    fs::write(&config, format!("relay = \"nats://{at}\"\nrelay-key = \"{}\"\n", key.display())).unwrap();
+    let minji = Home::of("minji");
+    let mut prompt = minji.start(&["--config", config.to_str().unwrap(), "--plain"]);
+    let connected = format!("note: connected to the relay nats://{at}");
+    prompt.sees(&connected);
+    assert!(threads(&prompt).contains(&"relay".to_owned()));
+    prompt.types(":status");
+    prompt.sees_times(&format!("connected to the relay nats://{at}"), 2, PATIENCE);
+    drop(node);
+    let lost = format!("note: no relay is connected, and they are tried again: nats://{at}: ");
+    prompt.sees(&lost);
+    prompt.types(":relay");
+    let row = format!("relay nats://{at}, state ");
+    prompt.sees(&row);
+    let node = site.start("n1", &configuration.replace("127.0.0.1:-1", &at));
+    prompt.sees_times(&connected, 2, 2 * PATIENCE);
+    assert_eq!(prompt.output().matches(&lost).count(), 1, "{}", prompt.output());
+    drop(node);
+    prompt.types(":quit");
+    assert_eq!(prompt.ends(), 0);
     Ok(())
 }
 

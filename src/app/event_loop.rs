@@ -20,6 +20,8 @@ use super::os::eprint_line;
 use super::output;
 use super::owner::HomeSocket;
 use super::recorder::{LineOutcome, Recorder};
+use super::relay::RelayAccess;
+use super::relay_thread::{RelaySetup, RelayThread};
 use super::sandbox::{Confinement, Reach};
 use crate::chat::{
     Chat, DeliveryWarning, DialOutcome, EstablishedPipe, ExitRequest, FirstCaller, Info, Input, Leaves,
@@ -31,6 +33,7 @@ use crate::limits::{OUTPUT_GRACE_MS, PING_AFTER_MS, SHUTDOWN_GRACE_MS};
 use crate::net::process::{Signal, Signals};
 use crate::net::worker::ThreadPriority;
 use crate::net::{Net, NetEvent, ReadInterest};
+use crate::peers::relay_url::RelayUrl;
 use crate::store::{OpenedStore, StoreError};
 use crate::wire::Count;
 
@@ -165,6 +168,18 @@ impl<S: NoticeSink> App<S> {
     /// Sets the folder for files that are accepted without a place; else it is that for downloads.
     pub(crate) fn receive_files_in(&mut self, inbox: Option<PathBuf>) {
         self.host.files = FileWork::new(inbox);
+    }
+
+    /// Connects with relays, and again when that is lost.
+    pub(crate) fn use_relays(&mut self, relays: Vec<RelayUrl>, access: RelayAccess) -> io::Result<()> {
+        if relays.is_empty() {
+            return Ok(());
+        }
+        self.client.chat.set_relays(relays.clone());
+        let own = self.chat().fingerprint();
+        let setup = RelaySetup { relays, access, own };
+        self.host.relay = Some(RelayThread::start(setup, self.host.net.waker())?);
+        Ok(())
     }
 
     /// Has what is said appended to the history of the home, without a store of its own.
@@ -345,6 +360,9 @@ impl<S: NoticeSink> App<S> {
         }
         while let Some(input) = self.host.files.finished() {
             self.handle(Input::File(input));
+        }
+        while let Some(news) = self.host.relay.as_ref().and_then(RelayThread::news) {
+            self.handle(Input::Relay(news));
         }
         for input in self.host.finished_lookups() {
             self.handle(input);

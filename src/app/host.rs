@@ -14,6 +14,7 @@ use super::history_writer::HistoryWriter;
 use super::keyring::{self, KeyRing, StoredKey};
 use super::log::Log;
 use super::os::{self, Bound, bind, dialable};
+use super::relay_thread::RelayThread;
 use super::store_thread::{StoreAnswer, StoreJob, StoreThread};
 use crate::chat::{
     Chat, DeliveryReport, Effect, Export, ExportError, ExposureRecord, HeldMessage, Input, KeyFor,
@@ -198,6 +199,8 @@ pub(crate) struct OsHost<S> {
     answers: VecDeque<StoreAnswer>,
     /// Files that are sent and received.
     pub(crate) files: FileWork,
+    /// Connection with the relays, where the settings name any.
+    pub(crate) relay: Option<RelayThread>,
     started: Instant,
 }
 
@@ -224,6 +227,7 @@ impl<S: NoticeSink> OsHost<S> {
             history: None,
             answers: VecDeque::new(),
             files: FileWork::default(),
+            relay: None,
             started: Instant::now(),
         })
     }
@@ -501,6 +505,11 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Effect::ReadHistory(query) => return self.submit_to_store(StoreJob::Find(query)),
             Effect::ForgetHistory { before } => {
                 return self.submit_to_store(StoreJob::ForgetHistory { before });
+            }
+            Effect::Relay(order) => {
+                if let Some(relay) = &self.relay {
+                    relay.submit(order);
+                }
             }
             Effect::File(request) => {
                 self.files.submit(request, self.confined.as_ref(), self.net.waker());

@@ -25,5 +25,6 @@ pub(crate) mod owner_client;
 pub(crate) mod proxy_command;
 pub(crate) mod recorder;
 pub(crate) mod relay;
+pub(crate) mod relay_thread;
 pub(crate) mod sandbox;
 pub(crate) mod store_thread;

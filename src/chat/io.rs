@@ -11,6 +11,7 @@ use super::export::{Export, ExportError};
 use super::file_io::{FileAnswer, FileRequest};
 use super::notice::{Message, Notice, Numbers};
 use super::questions::{QuestionId, ReadingProof};
+use super::relays::{RelayNews, RelayOrder};
 use super::types::{
     Audience, DialOutcome, ExitRequest, ExposureRecord, HeldMessage, KeyFor, KeyReplacement, KeygenCause,
     NewKey, Protocol, ReceiptDue,
@@ -147,6 +148,8 @@ pub enum Input<'a> {
     History(Result<FoundEntries, String>),
     /// Answer to an [`Effect::File`].
     File(FileAnswer),
+    /// News of the relays.
+    Relay(RelayNews),
     /// Passage of time.
     Tick,
 }
@@ -303,6 +306,8 @@ pub enum Effect {
     /// Do this with a file that is sent or received. Requests about one transfer are done in their
     /// order.
     File(FileRequest),
+    /// Do this at the relays, whose news are [`Input::Relay`].
+    Relay(RelayOrder),
     /// A connection that was dialled has ended or was never established, or a listener has failed.
     /// A command without a user may exit when this happens.
     DialFinished(DialOutcome),

@@ -34,6 +34,7 @@ mod probes;
 mod queries;
 mod questions;
 mod redial;
+mod relays;
 mod seats;
 mod shutdown;
 mod stranger_rows;
@@ -60,6 +61,7 @@ use names::SessionNames;
 use probes::Probes;
 use questions::{Asking, Questions};
 use redial::Redialling;
+use relays::Relays;
 use seats::Seats;
 use shutdown::Shutdown;
 use stranger_rows::StrangerRows;
@@ -99,6 +101,7 @@ pub(crate) use notice::{author, history_rows};
 pub use queries::{AddressedView, EstablishedPipe, KnownNames, Presence, PromptView};
 pub use questions::{QuestionId, ReadingProof};
 pub use redial::AfterLoss;
+pub use relays::{RelayInfo, RelayNews, RelayOrder};
 pub use taking::{LeastTrust, OtherOffers, TakeRule, TakeRules, TakenFrom};
 pub use transfer_views::{ProgressUnit, TransferChoice, TransferProgress};
 pub use trust_policy::{KeyRefusal, judge};
@@ -157,6 +160,7 @@ pub struct Chat {
     last_called: Option<CallOptions>,
     via_rules: Vec<ViaRule>,
     redialling: Redialling,
+    relays: Relays,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
     history_policy: HistoryPolicy,
@@ -240,6 +244,7 @@ impl Chat {
             last_called: None,
             via_rules: Vec::new(),
             redialling: Redialling::Never,
+            relays: Relays::default(),
             listeners: BTreeMap::new(),
             history: History::default(),
             history_policy: HistoryPolicy::default(),
@@ -532,6 +537,7 @@ impl Chat {
                 self.pump_files(conn);
             }
             Input::File(answer) => self.handle_file_answer(answer),
+            Input::Relay(news) => self.handle_relay(news),
             Input::Continued => self.call_all_now(),
             Input::OutOfFds { open } => self.effects.warn(Warning::OutOfFds { open }),
             Input::Tick => self.handle_timeout(),

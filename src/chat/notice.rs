@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::addressee::HoldReason;
 use super::lobby::{InvitationWarning, InvitationsInfo, LobbyInfo};
 use super::redial::AfterLoss;
+use super::relays::RelayInfo;
 use super::trust_policy::KeyRefusal;
 use super::types::{HistoryPolicy, KeyFor, NotifyPolicy, ReceiptDue, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
@@ -270,6 +271,7 @@ pub enum Info {
     File(FileInfo),
     Lobby(LobbyInfo),
     Invitations(InvitationsInfo),
+    Relay(RelayInfo),
 }
 
 /// Event of a file transfer. `number` is the one by which it is accepted, declined and cancelled.
@@ -493,7 +495,6 @@ pub enum Warning {
     OutOfFds { open: usize },
     // The home, to other processes.
     NotServed { why: String },
-    // Words of the process that serves the home.
     Told { words: String },
     // Warnings that the rate limit held back.
     Suppressed { times: u64 },

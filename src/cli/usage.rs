@@ -8,6 +8,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::app::error::{AppError, code};
+use crate::peers::via::without_passwords;
 
 /// The error of a line that the tree of commands refuses.
 pub(crate) fn usage_error(error: &clap::Error, tree: &Command) -> AppError {
@@ -26,7 +27,8 @@ pub(crate) fn usage_error(error: &clap::Error, tree: &Command) -> AppError {
             .hint(format!("did you mean {name} {near}?"));
     }
     let (what, hint) = Said { error, command, name }.mistake();
-    AppError::new(code::USAGE, what).hint(hint)
+    // A word of the line may be an address with a password.
+    AppError::new(code::USAGE, without_passwords(&what)).hint(hint)
 }
 
 /// The command that a word was meant for which stands where a name or an address may.

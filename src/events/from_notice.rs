@@ -15,7 +15,7 @@ use crate::app::os::moment;
 use crate::chat::{
     AfterLoss, Arrival, DeliveryInfo, DeliveryProgress, DeliveryReport, Export, ExportTarget, FileInfo, Info,
     InvitationsInfo, KeyRefusal, KeyStatus, LobbyInfo, Message, Notice, Numbers, OaepInfo, PromptView,
-    ReceiptDue, ReturnCause, ReturnedLine, SentMessage, TrustLevel, Warning,
+    ReceiptDue, RelayInfo, ReturnCause, ReturnedLine, SentMessage, TrustLevel, Warning,
 };
 use crate::delivery::MessageState;
 use crate::peers::book::InvitationUses;
@@ -383,6 +383,13 @@ fn of_info(info: &Info) -> OutputEvent {
             fingerprint: Some(fingerprint.to_string()),
             waiting: *count,
         },
+        Info::Relay(of) => {
+            let (relay, state) = match of {
+                RelayInfo::Connected { relay } => (relay.to_string(), "connected"),
+                RelayInfo::Lost { relay, .. } => (relay.to_string(), "lost"),
+            };
+            OutputEvent::Relay { relay, state, message: info.sentence() }
+        }
         info => OutputEvent::Notice { message: info.sentence() },
     }
 }

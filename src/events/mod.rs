@@ -69,6 +69,12 @@ pub(crate) enum OutputEvent {
         invitation: Option<&'static str>,
         wire: &'static str,
     },
+    /// A relay is connected, or none is any more.
+    Relay {
+        relay: String,
+        state: &'static str,
+        message: String,
+    },
     /// An invitation was made.
     Invitation(InvitationEvent),
     /// A stranger in the lobby waits to be admitted, or does not any more.

@@ -92,7 +92,7 @@ pub(crate) fn notice(event: &Value) -> Option<Notice> {
             Notice::Warning(Warning::Told { words: text(event, "message") })
         }
         "file" if event["state"] == "moving" => return None,
-        "notice" | "offer" | "file" => return words(text(event, "message")),
+        "notice" | "offer" | "file" | "relay" => return words(text(event, "message")),
         "warning" => Notice::Warning(Warning::Told { words: text(event, "message") }),
         _ => return None,
     })

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::address::{ListenAt, write_address};
+use super::via::without_passwords;
 use crate::text::safe::SafeText;
 
 /// Port of NATS.
@@ -50,9 +51,10 @@ impl FromStr for RelayUrl {
     type Err = RelayUrlError;
 
     fn from_str(text: &str) -> Result<Self, RelayUrlError> {
+        let scheme_error = || RelayUrlError::Scheme(SafeText::line(&without_passwords(text)));
         let known =
             SCHEMES.iter().find_map(|(scheme, transport)| Some((text.strip_prefix(scheme)?, *transport)));
-        let (rest, transport) = known.ok_or_else(|| RelayUrlError::Scheme(SafeText::line(text)))?;
+        let (rest, transport) = known.ok_or_else(scheme_error)?;
         if rest.contains('@') {
             return Err(RelayUrlError::Login);
         }
@@ -61,7 +63,7 @@ impl FromStr for RelayUrl {
         let at = if has_port { rest.to_owned() } else { format!("{rest}:{PORT}") };
         match at.parse::<ListenAt>() {
             Ok(ListenAt { host: Some(host), port: port @ 1.. }) => Ok(Self { transport, host, port }),
-            Ok(_) => Err(RelayUrlError::Scheme(SafeText::line(text))),
+            Ok(_) => Err(scheme_error()),
             Err(error) => Err(RelayUrlError::Address(error.to_string())),
         }
     }
@@ -101,6 +103,7 @@ mod tests {
             ("nats://", "nats://HOST:PORT"),
             ("nats://relay.example:0", "nats://HOST:PORT"),
             ("nats://bob:secret@relay.example", "relay-key names a file"),
+            ("ws://bob:secret@relay.example", "write nats://HOST:PORT"),
             ("nats://relay.example:x", "is not a number"),
             ("tls://re lay", "is not a host name"),
         ] {

@@ -91,6 +91,8 @@ pub struct UnsafeHost(SafeText);
 
 /// Scheme of a proxy that looks names up itself.
 const SCHEME: &str = "socks5h://";
+/// End of the scheme of an address, behind which a user and a password may stand.
+const AUTHORITY: &str = "://";
 /// Word for no way, as OpenSSH has it.
 const DIRECT: &str = "none";
 /// Longest way.
@@ -246,13 +248,13 @@ impl fmt::Display for Via {
     }
 }
 
-/// A text in which the passwords of proxies are replaced by dots: a line that was typed.
+/// A text in which the passwords in addresses are replaced by dots: a line that was typed.
 #[must_use]
 pub fn without_passwords(text: &str) -> String {
-    let mut parts = text.split(SCHEME);
+    let mut parts = text.split(AUTHORITY);
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        shown.push_str(SCHEME);
+        shown.push_str(AUTHORITY);
         let end = part.find(|c: char| c.is_whitespace() || c == '\'' || c == '"').unwrap_or(part.len());
         let (url, behind) = part.split_at_checked(end).unwrap_or((part, ""));
         match url.rsplit_once('@').and_then(|(login, at)| Some((login.split_once(':')?.0, at))) {
@@ -335,6 +337,10 @@ mod tests {
             (":connect a --via socks5h://u:p@h:1 -4", ":connect a --via socks5h://u:...@h:1 -4"),
             (":connect a --via 'socks5h://u:p@x@h:1'", ":connect a --via 'socks5h://u:...@h:1'"),
             (":connect a --via socks5h://h:1", ":connect a --via socks5h://h:1"),
+            (
+                "doctor --relay nats://u:p@h:1 --relay tls://u:p@h",
+                "doctor --relay nats://u:...@h:1 --relay tls://u:...@h",
+            ),
             ("u:p@h", "u:p@h"),
         ] {
             assert_eq!(without_passwords(line), kept);

@@ -26,6 +26,13 @@ impl Headers {
         self
     }
 
+    /// The last value of a name.
+    #[must_use]
+    pub fn last(&self, name: &str) -> Option<&str> {
+        let named = self.fields.iter().rfind(|(field, _)| field.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str())
+    }
+
     /// Reads the bytes between the first line of a message and its content.
     ///
     /// # Errors

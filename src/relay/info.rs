@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::LETTER_BYTES;
+
 /// First version of a server with direct reading by sequence.
-pub const VERSION_MIN: (u32, u32) = (2, 9);
+const VERSION_MIN: (u32, u32) = (2, 9);
+/// Bytes of the largest message: those of a letter, and what headers add at most.
+const PAYLOAD_MIN: u64 = LETTER_BYTES as u64 + 1_024;
 
 /// INFO of a server: what rsachat reads of it. All of it is a claim.
 #[derive(Clone, PartialEq, Eq, Default, Deserialize, Debug)]
@@ -33,12 +37,44 @@ pub struct ServerInfo {
 }
 
 impl ServerInfo {
-    /// The first two numbers of its version.
+    /// What makes it no relay, if something does.
     #[must_use]
-    pub fn version_number(&self) -> Option<(u32, u32)> {
+    pub fn shortcoming(&self) -> Option<Shortcoming> {
+        if self.version_number().is_none_or(|version| version < VERSION_MIN) {
+            Some(Shortcoming::Version)
+        } else if !self.headers {
+            Some(Shortcoming::Headers)
+        } else if !self.jetstream {
+            Some(Shortcoming::JetStream)
+        } else if self.max_payload < PAYLOAD_MIN {
+            Some(Shortcoming::Payload(self.max_payload))
+        } else {
+            None
+        }
+    }
+
+    /// The first two numbers of its version.
+    fn version_number(&self) -> Option<(u32, u32)> {
         let mut numbers = self.version.split(['.', '-']).map(|word| word.parse().ok());
         Some((numbers.next()??, numbers.next()??))
     }
+}
+
+/// What makes a server no relay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Shortcoming {
+    /// It is too old, or its version is not one.
+    #[error("a relay needs nats-server {}.{} or later", VERSION_MIN.0, VERSION_MIN.1)]
+    Version,
+    /// Messages may have no headers.
+    #[error("the server takes no headers")]
+    Headers,
+    /// It has no streams.
+    #[error("JetStream is switched off there, so nothing is kept")]
+    JetStream,
+    /// It takes messages of so many bytes only.
+    #[error("it takes messages of {0} bytes, and a letter may have {PAYLOAD_MIN}")]
+    Payload(u64),
 }
 
 /// CONNECT of a client.

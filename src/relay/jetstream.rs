@@ -19,6 +19,9 @@ pub const BUNDLES: StreamName = StreamName { name: "RK", prefix: "rc.key." };
 /// Number of the error when a stream is not at the sequence that a message expects.
 pub const WRONG_LAST_SEQUENCE: u32 = 10_071;
 
+/// Number of the error when a stream has no room for a message.
+pub(super) const STORE_FAILED: u32 = 10_077;
+
 impl StreamName {
     /// Subject of an inbox or a bundle.
     #[must_use]

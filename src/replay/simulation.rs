@@ -407,6 +407,7 @@ impl Host for SimHost<'_> {
             // These leave no trace in a transcript.
             Effect::Hold(..)
             | Effect::Remember(_)
+            | Effect::Relay(_)
             | Effect::Give { .. }
             | Effect::EndFace(_)
             | Effect::QuestionRead(_)

@@ -451,4 +451,7 @@ fn whatever_answers_in_place_of_a_relay_is_told_from_one() {
     relay(&at, 3, &["problem  relay      nats://", "cannot be reached: connection refused"]);
     let mut login = minji.run(&["doctor", "--relay", "nats://bob:secret@relay.example"], Stdio::null());
     login.ends_saying(2, "no user or password stands in the address of a relay");
+    assert!(!login.complaints().contains("secret"), "{}", login.complaints());
+    let mut alone = minji.run(&["doctor", "--relay-key", "relay.nk"], Stdio::null());
+    alone.ends_saying(2, "--relay-key and --relay-ca are for a relay, and none is checked");
 }

@@ -397,6 +397,8 @@ const UNSEEN: &[(&str, &str)] = &[
     ("FileTooLarge", "only `recv` and the setting `take` accept files without a user"),
     ("FileTakesNoFiles", "each program of a script takes files"),
     ("FileNotReceived", "what an actor receives can be written"),
+    ("RelayConnected", "no relay is in a script"),
+    ("RelayLost", "no relay is in a script"),
     ("RawAnswered", "only the tutorial's server answers what nobody can read; ours does not"),
 ];
 
@@ -408,7 +410,8 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
         assert!(row.is_match(&all), "nobody sees {pattern}");
     }
 
-    let sources = ["notice", "trust_policy", "lobby"].map(|name| read(&format!("src/chat/{name}.rs")));
+    let sources =
+        ["notice", "trust_policy", "lobby", "relays"].map(|name| read(&format!("src/chat/{name}.rs")));
     let source = sources.concat();
     let variant = Regex::new(r"(?m)^    ([A-Z]\w*)(?: \{|,$)").unwrap();
     let of = |name: &str| -> BTreeSet<String> {
@@ -423,7 +426,8 @@ fn every_notice_that_can_come_up_is_seen_in_a_conversation() {
     let lobby = of("LobbyInfo").into_iter().map(|name| format!("Lobby{name}"));
     let invitations = of("InvitationsInfo").into_iter().chain(of("InvitationWarning"));
     let invitations = invitations.map(|name| format!("Invitation{name}"));
-    let nested = raw.chain(refused).chain(kept).chain(files).chain(lobby).chain(invitations);
+    let relays = of("RelayInfo").into_iter().map(|name| format!("Relay{name}"));
+    let nested = raw.chain(refused).chain(kept).chain(files).chain(lobby).chain(invitations).chain(relays);
     let all_there_are: BTreeSet<String> = of("Info").into_iter().chain(of("Warning")).chain(nested).collect();
     let accounted: BTreeSet<String> = SEEN.iter().chain(UNSEEN).map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(accounted, all_there_are, "each notice is in SEEN or in UNSEEN");

@@ -10,6 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::app::error::{AppError, code, shown};
 use crate::crypto::Nkey;
+use crate::peers::relay_url::{RelayUrl, Transport};
 use crate::store::safe_file::{self, Access};
 
 /// Bytes of a key file: a seed and the lines around it.
@@ -24,8 +25,31 @@ pub(crate) struct RelayAccess {
 }
 
 impl RelayAccess {
+    /// The same for a command that needs them.
+    pub(crate) fn of(relays: &[RelayUrl], key: Option<&Path>, ca: Option<&Path>) -> Result<Self, AppError> {
+        Self::read(relays, key, ca).map_err(|(_, error)| error)
+    }
+
+    /// What these relays need: the key, and certificates where one has TLS. An error comes with the
+    /// setting that it is about.
+    pub(crate) fn read(
+        relays: &[RelayUrl],
+        key: Option<&Path>,
+        ca: Option<&Path>,
+    ) -> Result<Self, (&'static str, AppError)> {
+        let mut access = Self::default();
+        if relays.is_empty() {
+            return Ok(access);
+        }
+        access.key = key.map(Self::read_key).transpose().map_err(|error| ("relay key", error))?;
+        if relays.iter().any(|url| url.transport == Transport::Tls) {
+            access.tls = Some(Self::tls_of(ca).map_err(|error| ("relay ca", error))?);
+        }
+        Ok(access)
+    }
+
     /// The key of a file that nobody else can read.
-    pub(crate) fn read_key(path: &Path) -> Result<Nkey, AppError> {
+    fn read_key(path: &Path) -> Result<Nkey, AppError> {
         let failed = |why: String| AppError::new(code::MACHINE, why);
         let text = safe_file::read_text(path, KEY_FILE_BYTES, Access::OwnSecret);
         let text = text.map_err(|error| failed(error.to_string()))?.ok_or_else(|| {
@@ -39,7 +63,7 @@ impl RelayAccess {
     }
 
     /// TLS 1.3 that trusts the certificates of a file, else those of the system.
-    pub(crate) fn tls_of(ca: Option<&Path>) -> Result<Arc<ClientConfig>, AppError> {
+    fn tls_of(ca: Option<&Path>) -> Result<Arc<ClientConfig>, AppError> {
         let failed = |why: String| AppError::new(code::MACHINE, why);
         let mut roots = RootCertStore::empty();
         match ca {

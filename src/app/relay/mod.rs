@@ -2,6 +2,7 @@
 
 mod access;
 mod error;
+mod link;
 mod tls;
 
 use std::collections::VecDeque;
@@ -16,14 +17,13 @@ use rustls::ClientConfig;
 
 use crate::app::keyring::seed;
 use crate::crypto::Nkey;
-use crate::ids::ConnId;
 use crate::limits::{CONNECT_TIMEOUT_MS, RELAY_ANSWER_MS};
 use crate::net::{Net, NetEvent};
 use crate::relay::{ClientOp, Connect, Decoder, Headers, Message, NO_REQUEST, ServerInfo, ServerOp};
 use crate::text::safe::SafeText;
 pub(crate) use access::RelayAccess;
 pub(crate) use error::RelayError;
-use tls::TlsStream;
+pub(crate) use link::RelayLink;
 
 /// Number of the subscription for answers.
 const ANSWERS: u64 = 1;
@@ -33,8 +33,7 @@ const TRIED: u64 = 2;
 /// Connection to a relay.
 pub(crate) struct RelayClient<'a> {
     net: &'a mut Net,
-    conn: ConnId,
-    tls: Option<TlsStream>,
+    link: RelayLink,
     decoder: Decoder,
     ops: VecDeque<ServerOp>,
     /// What the subjects of answers begin with: nobody else may read there.
@@ -50,9 +49,9 @@ impl<'a> RelayClient<'a> {
     ) -> Result<(Self, SocketAddr), RelayError> {
         let tries = u64::try_from(addrs.len()).unwrap_or(u64::MAX);
         let until = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS.saturating_mul(tries));
-        let conn = net.connect(addrs);
+        let link = RelayLink::connect(net, addrs);
         let (decoder, ops, inbox) = (Decoder::default(), VecDeque::new(), String::new());
-        let mut client = Self { net, conn, tls: None, decoder, ops, inbox, requests: 0 };
+        let mut client = Self { net, link, decoder, ops, inbox, requests: 0 };
         let mut events = Vec::new();
         loop {
             client.net.wait(Some(until), &mut events).map_err(RelayError::Unreachable)?;
@@ -87,11 +86,10 @@ impl<'a> RelayClient<'a> {
 
     /// Changes to TLS, which the relay awaits behind its INFO; gives the name of the cipher suite.
     pub(crate) fn start_tls(&mut self, config: Arc<ClientConfig>, host: &str) -> Result<String, RelayError> {
-        self.tls = Some(TlsStream::new(config, host)?);
+        self.link.start_tls(self.net, config, host)?;
         let until = answer_due();
         loop {
-            self.send_sealed();
-            if let Some(suite) = self.tls.as_ref().and_then(TlsStream::suite) {
+            if let Some(suite) = self.link.suite() {
                 return Ok(suite);
             }
             self.turn(until)?;
@@ -206,15 +204,10 @@ impl<'a> RelayClient<'a> {
 
     fn handle(&mut self, event: NetEvent) -> Result<(), RelayError> {
         match event {
-            NetEvent::Bytes { bytes, .. } => match &mut self.tls {
-                None => self.decoder.push(&bytes),
-                Some(tls) => {
-                    let plain = tls.receive(&bytes).map_err(RelayError::Tls);
-                    // An alert goes out too.
-                    self.send_sealed();
-                    self.decoder.push(&plain?);
-                }
-            },
+            NetEvent::Bytes { bytes, .. } => {
+                let plain = self.link.receive(self.net, bytes)?;
+                self.decoder.push(&plain);
+            }
             NetEvent::Ended { .. } => return Err(RelayError::Closed),
             NetEvent::Lost { error, .. } => return Err(RelayError::Unreachable(error)),
             _ => return Ok(()),
@@ -228,26 +221,13 @@ impl<'a> RelayClient<'a> {
     fn send(&mut self, op: &ClientOp<'_>) {
         let mut bytes = Vec::new();
         op.write(&mut bytes);
-        match &mut self.tls {
-            None => self.net.send(self.conn, bytes),
-            Some(tls) => {
-                tls.seal(&bytes);
-                self.send_sealed();
-            }
-        }
-    }
-
-    fn send_sealed(&mut self) {
-        let bytes = self.tls.as_mut().map(TlsStream::take_sealed).unwrap_or_default();
-        if !bytes.is_empty() {
-            self.net.send(self.conn, bytes);
-        }
+        self.link.send(self.net, bytes);
     }
 }
 
 impl Drop for RelayClient<'_> {
     fn drop(&mut self) {
-        self.net.abort(self.conn);
+        self.net.abort(self.link.conn);
     }
 }
 

@@ -61,6 +61,7 @@ pub enum Command {
     Peers,
     MetPeers,
     Status,
+    Relay,
     Verify { name: String },
     Trust { name: String, fingerprint: Option<Fingerprint> },
     Forget { name: String },

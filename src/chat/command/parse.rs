@@ -296,6 +296,7 @@ fn word_command(spec: &'static CommandSpec, words: &[&str]) -> Result<Command, C
         ("peers", []) => Command::Peers,
         ("peers", ["met"]) => Command::MetPeers,
         ("status", []) => Command::Status,
+        ("relay", []) => Command::Relay,
         ("limits", []) => Command::Limits,
         ("quit", []) => Command::Quit,
         _ => return Err(usage()),

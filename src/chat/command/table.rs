@@ -97,7 +97,7 @@ const fn spec(
 }
 
 /// Every command, in the order of `:help`.
-pub const COMMANDS: [CommandSpec; 38] = [
+pub const COMMANDS: [CommandSpec; 39] = [
     spec(
         "listen",
         "[ADDR] [--known|--ask|--anybody] [--wire oaep] [-4|-6]",
@@ -254,6 +254,14 @@ pub const COMMANDS: [CommandSpec; 38] = [
         "list known and connected peers",
         Completion::Nothing,
         "With met: the latest callers that you have not chosen. :to NAME and :name NAME NEWNAME choose one.",
+    ),
+    spec(
+        "relay",
+        "",
+        "show the relays and how each stands",
+        Completion::Nothing,
+        "A relay keeps what you write to somebody who is away until they come. The settings name it: \
+         relay = [\"tls://HOST\"].",
     ),
     spec("status", "", "show who you are, where you listen, and what waits", Completion::Nothing, ""),
     spec(

@@ -18,6 +18,7 @@ mod trust;
 
 use super::callee::nobody;
 use super::notice::{Info, OaepInfo, Warning};
+use super::relays::RelayInfo;
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen};
 use crate::limits;
 use crate::text::duration::span;
@@ -201,6 +202,16 @@ impl Info {
             Self::File(info) => info.describe(),
             Self::Lobby(info) => info.describe(),
             Self::Invitations(info) => info.describe(),
+            Self::Relay(info) => (Omitted, relay(info)),
+        }
+    }
+}
+
+fn relay(info: &RelayInfo) -> String {
+    match info {
+        RelayInfo::Connected { relay } => format!("connected to the relay {relay}"),
+        RelayInfo::Lost { relay, why } => {
+            format!("no relay is connected, and they are tried again: {relay}: {why} (:relay)")
         }
     }
 }

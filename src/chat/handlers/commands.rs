@@ -69,6 +69,7 @@ impl Chat {
             // A front end with an editor performs this command itself.
             Command::Edit => self.effects.warn(Warning::NoEditor),
             Command::Status => self.show_status(),
+            Command::Relay => self.show_relays(),
             Command::Limits => self.show_limits(),
             Command::Help { topic } => self.effects.show(Notice::Answer(command::help(topic))),
             Command::Quit => self.begin_shutdown(ExitRequest::Quit),

@@ -121,6 +121,7 @@ impl Chat {
             None => format!("connecting to {}", dial.options.target),
         }));
         rows.extend(self.redial_rows());
+        rows.extend(self.relays.status_row());
         if self.keygen.is_some() {
             rows.push("generating a key".to_owned());
         }

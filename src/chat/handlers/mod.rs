@@ -23,6 +23,7 @@ mod probes;
 mod questions;
 mod receipts;
 mod redial;
+mod relays;
 mod resumption;
 mod rivals;
 mod room;

@@ -107,6 +107,11 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     let version = format!("rsachat {}, protocol {}", env!("CARGO_PKG_VERSION"), version_and_suite());
     report.add(&Finding::ok("program", version))?;
     let config = settings(common, task, &mut report)?;
+    let checks_relays = task.address.is_none() && !config.relay.is_empty();
+    if !checks_relays && (task.relay_key.is_some() || task.relay_ca.is_some()) {
+        let what = "--relay-key and --relay-ca are for a relay, and none is checked".to_owned();
+        return Err(usage(what).hint("--relay URL names one"));
+    }
     report.add(&check_home(home))?;
     let (mut own, mut book) = (None, None);
     // In a folder that is refused nothing is read, and each file would only repeat why.

@@ -5,17 +5,14 @@ use super::report::{DoctorReport, Finding};
 use crate::app::error::{AppError, code};
 use crate::app::relay::{RelayAccess, RelayClient, RelayError, random_token};
 use crate::config::Settings;
-use crate::limits::LETTER_BYTES;
 use crate::net::Net;
 use crate::peers::address::Family;
 use crate::peers::relay_url::{RelayUrl, Transport};
 use crate::relay::{
-    Ack, BUNDLES, Headers, LETTERS, ServerInfo, StreamName, VERSION_MIN, WRONG_LAST_SEQUENCE,
+    Ack, BUNDLES, Headers, LETTERS, ServerInfo, Shortcoming, StreamName, WRONG_LAST_SEQUENCE,
 };
 use crate::text::safe::SafeText;
 
-/// Bytes that headers add to a letter at most.
-const HEADER_BYTES: u64 = 1_024;
 /// A sequence that no stream is at: a message that expects it is refused and leaves nothing.
 const NO_SEQUENCE: &str = "9007199254740991";
 
@@ -28,29 +25,13 @@ pub(super) fn access(
     settings: &Settings,
     report: &mut DoctorReport,
 ) -> Result<Option<RelayAccess>, AppError> {
-    let mut access = RelayAccess::default();
-    if relays.is_empty() {
-        return Ok(Some(access));
-    }
-    if let Some(path) = &settings.relay_key {
-        match RelayAccess::read_key(path) {
-            Ok(key) => access.key = Some(key),
-            Err(error) => {
-                report.add(&Finding::from_error("relay key", &error))?;
-                return Ok(None);
-            }
+    match RelayAccess::read(relays, settings.relay_key.as_deref(), settings.relay_ca.as_deref()) {
+        Ok(access) => Ok(Some(access)),
+        Err((subject, error)) => {
+            report.add(&Finding::from_error(subject, &error))?;
+            Ok(None)
         }
     }
-    if relays.iter().any(|url| url.transport == Transport::Tls) {
-        match RelayAccess::tls_of(settings.relay_ca.as_deref()) {
-            Ok(tls) => access.tls = Some(tls),
-            Err(error) => {
-                report.add(&Finding::from_error("relay ca", &error))?;
-                return Ok(None);
-            }
-        }
-    }
-    Ok(Some(access))
 }
 
 /// Walks the way to a relay, as far as it goes.
@@ -265,22 +246,15 @@ fn answer(info: &ServerInfo) -> Finding {
 
 /// What makes a server no relay.
 fn unusable(info: &ServerInfo) -> Option<Finding> {
-    let problem = |text: String| Some(Finding::problem(code::REFUSED, "answer", text));
-    let (major, minor) = VERSION_MIN;
-    let largest = LETTER_BYTES as u64 + HEADER_BYTES;
-    if info.version_number().is_none_or(|version| version < VERSION_MIN) {
-        problem(format!("a relay needs nats-server {major}.{minor} or later"))
-    } else if !info.headers {
-        problem("the server takes no headers".to_owned())
-    } else if !info.jetstream {
-        let finding = problem("JetStream is switched off there, so nothing is kept".to_owned());
-        finding.map(|finding| finding.hint("docs/RELAY.md shows the configuration of a relay"))
-    } else if info.max_payload < largest {
-        problem(format!("it takes messages of {} bytes, and a letter may have {largest}", info.max_payload))
-            .map(|finding| finding.hint("max_payload in its configuration says so; without it, it is 1 MB"))
-    } else {
-        None
-    }
+    let shortcoming = info.shortcoming()?;
+    let finding = Finding::problem(code::REFUSED, "answer", shortcoming.to_string());
+    Some(match shortcoming {
+        Shortcoming::Version | Shortcoming::Headers => finding,
+        Shortcoming::JetStream => finding.hint("docs/RELAY.md shows the configuration of a relay"),
+        Shortcoming::Payload(_) => {
+            finding.hint("max_payload in its configuration says so; without it, it is 1 MB")
+        }
+    })
 }
 
 fn lost(subject: &'static str, url: &RelayUrl, error: &RelayError) -> Finding {

@@ -1,5 +1,7 @@
 //! Interactive prompt: lines of a person, of a pipe, or requests of a program in; notices out.
 
+mod attendance;
+
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use crate::app::log;
 use crate::app::os::{eprint_line, output_failed};
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim};
 use crate::app::recorder::Recorder;
+use crate::app::relay::RelayAccess;
 use crate::app::sandbox::{Confinement, Reach};
 use crate::chat::command::{Command, CommandError, LogTarget, knock_of, listen_command};
 use crate::chat::{
@@ -41,6 +44,7 @@ use crate::store::{OpenedStore, StoreError, book_file};
 use crate::text::redaction::Redactions;
 use crate::ui::screen::{Person, Screen, Viewer, stdout_printer};
 use crate::ui::terminal::{self, EditorEvent, EditorState, Terminal, TypedLine, typed_lines};
+pub(crate) use attendance::Attendance;
 
 enum InputSource {
     Editor(Terminal),
@@ -48,26 +52,6 @@ enum InputSource {
     Unedited(UneditedInput, Option<Lines>),
     /// None: orders come from the faces at the socket of the home.
     Unattended,
-}
-
-/// Whether somebody is at the prompt.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Attendance {
-    /// A person or a program.
-    Attended,
-    /// Nobody: it serves the home.
-    Unattended,
-}
-
-impl Attendance {
-    /// Exit code of a session that ended with `code`: lines that wait for their receivers are what
-    /// a service is for.
-    fn code(self, code: u8) -> u8 {
-        match (self, code) {
-            (Self::Unattended, code::QUEUED) => 0,
-            (_, code) => code,
-        }
-    }
 }
 
 pub(crate) fn run(context: &Context<'_>, args: &PromptArgs) -> Result<u8, AppError> {
@@ -134,13 +118,15 @@ fn try_start(
         None => (net, None),
     };
     let redactions = Redactions::new(args.redact.clone());
-    let recorder =
-        args.record.as_deref().map(|path| Recorder::start(path, own_name.name.as_str(), redactions));
-    let recorder = recorder.transpose()?;
+    let record = |path: &Path| Recorder::start(path, own_name.name.as_str(), redactions);
+    let recorder = args.record.as_deref().map(record).transpose()?;
     args.log.as_deref().map(prepare_log).transpose()?;
     let terminal = edited.then(|| open_terminal(&config)).transpose()?;
     // It is appended to after each line.
     let kept = terminal.as_ref().and(config.line_history.as_deref());
+    // Before the process is confined, and its files out of reach.
+    let relay_access =
+        RelayAccess::of(&config.relay, config.relay_key.as_deref(), config.relay_ca.as_deref())?;
     let (confinement, reach) = confine(context, attendance, kept, opened.as_ref(), &config)?;
     net.set_max_links(capacity + limits::UNAUTHENTICATED_CONNECTIONS);
     let damage = book.as_ref().err().map(ToString::to_string);
@@ -177,6 +163,7 @@ fn try_start(
     if let Some(recorder) = recorder {
         app.record(recorder);
     }
+    app.use_relays(config.relay, relay_access)?;
     app.keep_messages(opened);
     app.serve_home();
     tell_confinement(&mut app, &confinement, reach, attendance);
