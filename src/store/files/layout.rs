@@ -31,20 +31,32 @@ impl Layout {
     /// Numbers for files whose path is that of another file, or of a folder.
     fn numbered(&self) -> Result<BTreeMap<u32, u32>, OutOfOrder> {
         let (mut folders, mut is_folder_alone) = (HashSet::new(), true);
+        let (mut before, mut is_ordered) = (String::new(), true);
         for entry in self.entries.iter() {
-            let path = RelativePath::of_peer(entry.path).ok_or(OutOfOrder)?;
+            let path = RelativePath::of_peer(&entry.path).ok_or(OutOfOrder)?;
+            let place = format!("{path}{}", if entry.kind == OfferKind::Folder { "/" } else { "" });
+            is_ordered &= before < place;
+            before = place;
             let depth = path.components().len() - usize::from(entry.kind == OfferKind::File);
             is_folder_alone &= depth == 0;
             for depth in 1..=depth {
                 folders.insert(self.key(path.components().iter().take(depth)));
             }
         }
+        let is_folder = |entry: &Entry<'_>| {
+            let path = RelativePath::of_peer(&entry.path).filter(|_| entry.kind == OfferKind::File);
+            path.is_some_and(|path| folders.contains(&self.key(path.components())))
+        };
+        // In the order of a walk no path comes twice, and the paths need not be remembered.
+        if is_ordered && (is_folder_alone || !self.entries.iter().any(|entry| is_folder(&entry))) {
+            return Ok(BTreeMap::new());
+        }
         let mut numbers = BTreeMap::new();
         // The last number of each path.
         let mut taken: HashMap<u64, u32> = HashMap::new();
         let mut tries = 0;
         for (number, entry) in (0..).zip(self.entries.iter()).filter(|(_, it)| it.kind == OfferKind::File) {
-            let path = RelativePath::of_peer(entry.path).ok_or(OutOfOrder)?;
+            let path = RelativePath::of_peer(&entry.path).ok_or(OutOfOrder)?;
             let key = self.key(path.components());
             let last = taken.get(&key).copied();
             if last.is_none() && (is_folder_alone || !folders.contains(&key)) {
@@ -78,13 +90,13 @@ impl Layout {
         self.entries.len()
     }
 
-    pub(super) fn entry(&self, number: u32) -> Option<Entry<'_>> {
+    pub(super) fn entry(&self, number: u32) -> Option<Entry<'static>> {
         self.entries.get(number)
     }
 
     /// Names of the folders that an entry is in, and its own, which is the last.
     pub(super) fn path(&self, number: u32) -> Option<Vec<FileName>> {
-        let path = RelativePath::of_peer(self.entries.get(number)?.path)?;
+        let path = RelativePath::of_peer(&self.entries.get(number)?.path)?;
         Some(
             self.numbers
                 .get(&number)

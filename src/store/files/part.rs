@@ -450,7 +450,7 @@ fn layout(offer: &Offer, entries: EntryList) -> Result<Layout, OutOfOrder> {
         OfferKind::File => {
             let stamp = Stamp { size: offer.total, modified_ns: 0, inode: 0 };
             let mut one = EntryList::default();
-            one.push(&Entry { kind: OfferKind::File, stamp, path: b"file" });
+            one.push(&Entry { kind: OfferKind::File, stamp, path: b"file".into() });
             one
         }
         OfferKind::Folder => entries,

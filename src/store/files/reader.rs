@@ -23,6 +23,10 @@ use crate::wire::{OfferKind, Position, TransferId, TransferRecord};
 /// Bytes of the unit in which a file system counts what a file takes.
 const ALLOCATION_BYTES: u64 = 512;
 
+/// What a record takes at least of the budget of a read: small ones take more memory than their
+/// cost.
+const RECORD_BYTES: u64 = 1024;
+
 /// Reader of one transfer. What was offered is what is sent: a file that has changed is an error.
 #[derive(Debug)]
 pub struct SourceReader {
@@ -113,7 +117,7 @@ impl SourceReader {
                 self.at = Position { entry: entry + 1, offset: 0 };
                 TransferRecord::EndOfFile { id: self.id, entry, size, root }
             };
-            left = left.saturating_sub(cost(&record));
+            left = left.saturating_sub(cost(&record).max(RECORD_BYTES));
             records.push(record);
         }
         Ok(records)
@@ -146,7 +150,7 @@ impl SourceReader {
             return Ok(Current { file: None, stamp: entry.stamp, hasher, extent: None });
         }
         let file = match &mut self.tree {
-            Some(tree) => open_below(tree, entry.path)?,
+            Some(tree) => open_below(tree, &entry.path)?,
             None => self.source.open_file()?,
         };
         let metadata = file.metadata()?;

@@ -92,7 +92,11 @@ impl Source {
             return Err(FileError::TooLarge { path: path.to_owned() });
         }
         let mut entries = EntryList::default();
-        entries.push(&Entry { kind: OfferKind::File, stamp: stamp_of(&metadata), path: &name });
+        entries.push(&Entry {
+            kind: OfferKind::File,
+            stamp: stamp_of(&metadata),
+            path: name.as_slice().into(),
+        });
         let (kind, total, skipped) = (OfferKind::File, metadata.len(), Skipped::default());
         Ok(Self { path: absolute, kind, name, entries, total, skipped, opened: copy })
     }
@@ -114,9 +118,10 @@ impl Source {
     #[must_use]
     pub fn identity(&self) -> SourceIdentity {
         let mut hash = Sha256::new();
-        for part in self.entries.parts() {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
+        for entry in self.entries.iter() {
+            let entry = entry.to_bytes();
+            hash.update((entry.len() as u64).to_be_bytes());
+            hash.update(entry);
         }
         SourceIdentity(hash.finalize().into())
     }
@@ -182,7 +187,7 @@ impl Source {
         let SourceLoan { path, name, size, modified_ns, inode } = loan;
         let (kind, stamp) = (OfferKind::File, Stamp { size, modified_ns, inode });
         let mut entries = EntryList::default();
-        entries.push(&Entry { kind, stamp, path: &name });
+        entries.push(&Entry { kind, stamp, path: name.as_slice().into() });
         let (path, skipped, opened) = (OsString::from_vec(path).into(), Skipped::default(), Some(file));
         Self { path, kind, name, entries, total: size, skipped, opened }
     }
@@ -191,7 +196,7 @@ impl Source {
     pub(super) fn path_of(&self, entry: &Entry<'_>) -> PathBuf {
         match self.kind {
             OfferKind::File => self.path.clone(),
-            OfferKind::Folder => self.path.join(OsStr::from_bytes(entry.path)),
+            OfferKind::Folder => self.path.join(OsStr::from_bytes(&entry.path)),
         }
     }
 }

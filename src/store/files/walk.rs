@@ -97,7 +97,7 @@ impl Found {
         }
         if names.spans.is_empty() && depth > 1 {
             let path = prefix.strip_suffix(b"/").unwrap_or(prefix);
-            let stamp = Stamp { size: 0, modified_ns: 0, inode: 0 };
+            let (stamp, path) = (Stamp::default(), path.into());
             self.push(root, &Entry { kind: OfferKind::Folder, stamp, path })?;
         }
         for name in names.iter() {
@@ -117,7 +117,7 @@ impl Found {
                 if stamp.size > FILE_BYTES {
                     return Err(FileError::TooLarge { path: shown(prefix) });
                 }
-                self.push(root, &Entry { kind: OfferKind::File, stamp, path: prefix })?;
+                self.push(root, &Entry { kind: OfferKind::File, stamp, path: prefix.as_slice().into() })?;
             }
             prefix.truncate(before);
         }

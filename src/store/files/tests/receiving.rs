@@ -96,6 +96,20 @@ fn files_that_get_the_same_path_are_numbered() {
 }
 
 #[test]
+fn paths_in_the_order_of_a_walk_are_numbered_where_they_become_the_same() {
+    for (paths, expected) in [
+        (["a", "a!", "a/b"], ["a (2)", "a!", "a/b"]),
+        (["a\x07", "a\x1b", "b"], ["a_", "a_ (2)", "b"]),
+        (["a\x07", "a\x1b/b", "b"], ["a_ (2)", "a_/b", "b"]),
+        (["a", "b", "c"], ["a", "b", "c"]),
+    ] {
+        let (_, entries, _) = offered_folder(&paths.map(str::as_bytes));
+        let named = entries.into_iter().collect::<EntryList>().named_page(1_000);
+        assert_eq!(named.iter().map(|entry| &*entry.path).collect::<Vec<_>>(), expected.map(str::as_bytes));
+    }
+}
+
+#[test]
 fn a_folder_full_of_one_name_is_received_in_time() {
     let entry = || ManifestEntry { kind: OfferKind::File, size: 0, modified_ms: 0, path: b"a".to_vec() };
     let layout = super::super::layout::Layout::new((0..50_000).map(|_| entry()).collect()).unwrap();

@@ -235,16 +235,28 @@ fn a_folder_has_bounds() {
 }
 
 #[test]
-fn a_hundred_thousand_entries_take_less_than_ten_mebibytes() {
+fn a_hundred_thousand_entries_take_less_than_three_mebibytes() {
     let entry = |number: u32| {
         let path = format!("photos/2026-{:02}/IMG_{number:07}.jpeg", number % 12).into_bytes();
         ManifestEntry { kind: OfferKind::File, size: number.into(), modified_ms: 0, path }
     };
     let list: EntryList = (0..100_000).map(entry).collect();
-    assert!(list.memory() < 10 << 20, "{} bytes", list.memory());
+    assert!(list.memory() < 3 << 20, "{} bytes", list.memory());
     let entry_99999 = list.get(99_999).unwrap();
-    assert_eq!((entry_99999.stamp.size, entry_99999.path), (99_999, entry(99_999).path.as_slice()));
+    assert_eq!((entry_99999.stamp.size, &*entry_99999.path), (99_999, entry(99_999).path.as_slice()));
     assert_eq!((list.len(), list.get(100_000)), (100_000, None));
+}
+
+#[test]
+fn a_read_of_small_files_gives_few_records() {
+    let outside = tempfile::tempdir().unwrap();
+    for number in 0..200 {
+        fs::write(outside.path().join(number.to_string()), "x").unwrap();
+    }
+    let mut reader =
+        SourceReader::new(examined(outside.path()), ID, Position::START, BlockList::default()).unwrap();
+    assert_eq!(reader.read(FILE_READ_BYTES).unwrap().len(), FILE_READ_BYTES / 1024);
+    assert_eq!(rest(&mut reader).unwrap().len(), 400 - FILE_READ_BYTES / 1024);
 }
 
 #[test]
