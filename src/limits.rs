@@ -331,8 +331,9 @@ pub const FILE_READ_BYTES: usize = 256 * 1024;
 /// Bytes that a sender may be ahead of what the receiver has written.
 pub const FILE_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes that ours is ahead: fewer, since they wait in the receiver's memory, and texts wait behind
-/// them. By default the kernel has no more on their way either (`tcp_rmem`).
-pub const FILE_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
+/// them. By default the kernel has no more on its way either (`tcp_wmem`, 4 MiB with its
+/// bookkeeping).
+pub const FILE_AHEAD_BYTES: u64 = 3 * 1024 * 1024;
 /// Bytes that are written between two reports of that, at most.
 pub const FILE_HAVE_BYTES: u64 = 1024 * 1024;
 /// Bytes that are written together while more wait: pieces of a page cost as much as whole ones.

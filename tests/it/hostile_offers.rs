@@ -474,7 +474,7 @@ fn a_file_that_changes_while_it_is_sent_is_taken_back_and_one_that_is_removed_ar
         eve.minji.types(&order);
         let TransferRecord::Offer(Offer { id, .. }) = eve.receives() else { panic!("no offer") };
         eve.sends(TransferRecord::Accept { id, at: Position::START });
-        // More than eight mebibytes are not sent before any of them are written.
+        // Not much more is sent before any of it is written.
         let (mut is_changed, mut reported) = (false, 0);
         let root = loop {
             let upto = match eve.receives() {
@@ -486,7 +486,7 @@ fn a_file_that_changes_while_it_is_sent_is_taken_back_and_one_that_is_removed_ar
                 }
                 other => panic!("{other:?}"),
             };
-            if upto > 4_000_000 && !is_changed {
+            if upto > 2_000_000 && !is_changed {
                 is_changed = true;
                 change(&file);
             }
