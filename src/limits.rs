@@ -76,7 +76,25 @@ pub const RELAY_LINE_BYTES: usize = 32 * 1_024;
 /// Bytes of a message of a relay with its headers: twice the largest that its streams take.
 pub const RELAY_MESSAGE_BYTES: usize = 128 * 1_024;
 /// Bytes of the longest letter (`docs/PROTOCOL.md`, 12.1).
-pub const LETTER_BYTES: usize = 31 * 2_048;
+pub const LETTER_BYTES: usize = 31 * LETTER_STEP_BYTES;
+/// Bytes to a multiple of which a letter is padded.
+pub const LETTER_STEP_BYTES: usize = 2_048;
+/// Time for which a key for letters is valid, in milliseconds: 8 days. It is erased as long after
+/// that at the latest.
+pub const LETTER_KEY_MS: u64 = 8 * 24 * 60 * 60 * 1_000;
+/// Time after which a key for letters is replaced that nobody has written to, in milliseconds.
+pub const LETTER_KEY_RENEWAL_MS: u64 = 4 * 24 * 60 * 60 * 1_000;
+/// Private keys for letters that are kept at once, of one pair.
+pub const LETTER_KEYS: usize = 8;
+/// Letters in one inbox, and time, in milliseconds, after which its writer goes on to the next.
+pub const INBOX_LETTERS: u64 = 500;
+/// See [`INBOX_LETTERS`].
+pub const INBOX_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Time after which messages go out in a letter again, in milliseconds, if the peer has read no
+/// letter since: the relay may have lost it.
+pub const LETTER_AGAIN_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Time between two answers to letters that do not open, in milliseconds.
+pub const LETTER_UNOPENED_MS: u64 = 60 * 60 * 1_000;
 /// Time for each answer of a relay, in milliseconds.
 pub const RELAY_ANSWER_MS: u64 = 5_000;
 /// Silence of a relay before it is asked whether it is there, in milliseconds.

@@ -15,7 +15,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rsachat::crypto::{Identity, Seed};
 use rsachat::session::{Event, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, UnixMs};
-use rsachat::wire::{Durability, FileTransfer, Lifetime, Purpose};
+use rsachat::wire::{Durability, FileTransfer, Letters, Lifetime, Purpose};
 
 use support::hostile_peer::HostilePeer;
 use support::{Home, PATIENCE, Process, RSACHAT, caller, callgrind, read};
@@ -82,6 +82,7 @@ impl Side {
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            letters: Letters::Unsupported,
             introduction: None,
             rekeying: RekeyThresholds::default(),
         };

@@ -11,7 +11,8 @@ use rsachat::crypto::{Identity, PublicKey, Seed, encapsulate};
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::MonoMs;
 use rsachat::wire::{
-    Durability, FileTransfer, LENGTH_BYTES, Lifetime, PREFACE_BYTES, Preface, Purpose, begin_frame, end_frame,
+    Durability, FileTransfer, LENGTH_BYTES, Letters, Lifetime, PREFACE_BYTES, Preface, Purpose, begin_frame,
+    end_frame,
 };
 use socket2::{Domain, Socket, Type};
 
@@ -35,6 +36,7 @@ impl<'a> Side<'a> {
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            letters: Letters::Unsupported,
             introduction: None,
             rekeying: RekeyThresholds::default(),
         };

@@ -5,10 +5,11 @@
     python3 check_vectors.py FOLDER                       for example tests/vectors
 
 For each complete handshake it derives the X-Wing key from its seed, opens all four messages as both sides would, compares h, ck and k
-after every step, and opens both RSA ciphertexts and both Confirms; then come re-keying, durable delivery and the damaged twins. The numbers in
+after every step, and opens both RSA ciphertexts and both Confirms; then come re-keying, durable delivery, a letter and the damaged twins. The numbers in
 brackets are sections of the specification.
 """
 
+import base64
 import hmac
 import sys
 from hashlib import sha3_256, sha256, shake_256
@@ -219,6 +220,39 @@ def durable(vector, k1, k2):
         assert (opened_kind, body) == (kind, wanted), name
 
 
+def hkdf_info(salt, data, info, length):
+    """RFC 5869 for at most 32 bytes."""
+    return hmac.digest(hmac.digest(salt or bytes(32), data, "sha256"), info + b"\1", "sha256")[:length]
+
+
+def letter(vector):
+    """12.2: the names of inboxes, the key of the letter, what it holds."""
+    pair = vector["pair"]
+    for who, d, number in (("initiator", 1, 0), ("initiator", 1, 1), ("responder", 2, 0)):
+        name = hkdf_info(None, pair, b"rsachat/1 inbox" + bytes([d]) + number.to_bytes(4, "big"), 16)
+        vector.same("inbox %d of the %s" % (number, who), base64.b32encode(name).decode().lower().rstrip("=").encode())
+    own, sealed = XWing(vector["seed of the reader's key, of the draft"]), vector["letter"]
+    vector.same("the reader's key", own.public)
+    ct, head = sealed[17:1137], sealed[:1137]
+    assert head[:17] == b"\1" + sha256(b"rsachat/1 letter key" + own.public).digest()[:16] and len(sealed) % 2048 == 0
+    t = sha256(b"rsachat/1 letter\1" + own.public + ct).digest()
+    k = hkdf_info(pair, own.decapsulate(ct) + t, b"rsachat/1 letter", 32)
+    plain = AESGCM(k).decrypt(nonce(0), sealed[1137:], head)
+    vector.same("plaintext", plain)
+    vector.same("the writer's next key", plain[20:1236])
+    numbers = [int.from_bytes(plain[a:b], "big") for a, b in ((0, 8), (8, 16), (16, 20), (1236, 1244))]
+    assert numbers == [1_780_000_000_000, 1_779_999_999_999, 2, 1_780_691_200_000]
+    chains, content = [bytes(16)], (sha256(b"one").digest(), bytes(32), sha256(b"three").digest())
+    for seq, one in enumerate(content, 1):
+        chains.append(sha256(chains[-1] + seq.to_bytes(8, "big") + one).digest()[:16])
+    eight = lambda *numbers: b"".join(n.to_bytes(8, "big") for n in numbers)
+    resume = b"\xaa" * 16 + eight(2, 4) + b"\xbb" * 16 + eight(3) + chains[3]
+    wanted, rest = chains[1], plain[1244:]
+    for kind, body in ((4, resume), (11, eight(3)), (3, eight(2)), (12, eight(2)), (2, eight(3, 10**12) + b"three")):
+        wanted += bytes([kind]) + len(body).to_bytes(2, "big") + body
+    assert rest == wanted + bytes(len(rest) - len(wanted))
+
+
 def damaged(vector, secrets):
     """The receiver of the damaged message fails there: a tag does not verify, or OAEP does not open."""
     try:
@@ -239,6 +273,8 @@ def main():
         for which in (2, 3, 4):
             damaged(Vector(folder / ("handshake-%s-damaged-%d.txt" % (bits, which))), vector)
         print("handshake-%s holds" % bits, flush=True)
+    letter(Vector(folder / "letter.txt"))
+    print("letter holds", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@
     python3 native_peer.py connect HOST:PORT [NAME]       call
     python3 native_peer.py patient HOST:PORT [NAME]       call, and wait for the preface before message 1
     python3 native_peer.py connect INVITATION [NAME]      call whoever made it, and nobody else (5.9, 11)
+    python3 native_peer.py letter open PAIR WRITER KEY    open the letter on standard input (12.2)
+    python3 native_peer.py letter seal PAIR WRITER KEY    seal the plaintext on standard input, to a public key
 
 With `--keep FILE` first, its key and undelivered messages are kept in that file, and it resumes with every peer (5.7); with
 `--keep-when-told FILE` only once it reads the line `:resume`. With `--files DIR` it takes every file that is offered into that folder, and
@@ -27,7 +29,7 @@ import sys
 import threading
 import time
 import unicodedata
-from hashlib import sha3_256, sha256
+from hashlib import sha3_256, sha256, shake_256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
@@ -35,6 +37,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 PREFACE = b"rsachat\n" + bytes([1, 1, 1]) + bytes(5)  # version 1, suite 1, chat (2)
 NAME = b"Noise_pqXX_XWing+RSAOAEP_AESGCM_SHA256"
@@ -93,8 +96,12 @@ def x_wing_secret(ss_m, ss_x, ct_x, pk_x):
 class XWing:
     """The library refuses the all-zero secret of a point of small order with a ValueError."""
 
-    def __init__(self):
+    def __init__(self, seed=None):
+        """Without the seed of the draft, of two keys of their own."""
         self.m, self.x = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
+        if seed is not None:
+            both = shake_256(seed).digest(96)
+            self.m, self.x = MLKEM768PrivateKey.from_seed_bytes(both[:64]), X25519PrivateKey.from_private_bytes(both[64:])
         self.public = self.m.public_key().public_bytes_raw() + self.x.public_key().public_bytes_raw()
 
     def decapsulate(self, ct):
@@ -221,6 +228,76 @@ class Invitation:
             except OSError as error:
                 last = error
         raise last
+
+
+# Letters (12.2)
+
+class Letters:
+    """`pair`, and the direction of who writes: 1 the initiator of the session from which it came, 2 the responder."""
+
+    def __init__(self, pair, writer):
+        self.pair, self.writer = pair, bytes([writer])
+
+    def inbox(self, number):
+        info = b"rsachat/1 inbox" + self.writer + number.to_bytes(4, "big")
+        return base64.b32encode(hkdf_info(None, self.pair, info, 16)).decode().lower().rstrip("=")
+
+    def key(self, public, ct, ss):
+        t = sha256(b"rsachat/1 letter" + self.writer + public + ct).digest()
+        return hkdf_info(self.pair, ss + t, b"rsachat/1 letter", 32)
+
+    def seal(self, public, plain):
+        ct, ss = x_wing_encapsulate(public)
+        head = b"\1" + letter_key_id(public) + ct
+        plain += bytes(-(len(head) + len(plain) + 16) % 2048)
+        return head + AESGCM(self.key(public, ct, ss)).encrypt(nonce(0), plain, head)
+
+    def open(self, own, letter):
+        head, sealed = letter[:1137], letter[1137:]
+        if len(letter) % 2048 or len(letter) > 63488 or head[:17] != b"\1" + letter_key_id(own.public):
+            raise Failed("not a letter to this key")
+        k = self.key(own.public, head[17:], own.decapsulate(head[17:]))
+        return AESGCM(k).decrypt(nonce(0), sealed, head)
+
+
+def letter_key_id(public):
+    return sha256(b"rsachat/1 letter key" + public).digest()[:16]
+
+
+def hkdf_info(salt, data, info, length):
+    return HKDF(hashes.SHA256(), length, salt, info).derive(data)
+
+
+def read_letter(plain):
+    """The fields of a plaintext, and its records: pairs of type and body."""
+    number, opened, reads = (int.from_bytes(plain[a:b], "big") for a, b in ((0, 8), (8, 16), (16, 20)))
+    rest, records = plain[1260:], []
+    while any(rest):
+        end = 3 + int.from_bytes(rest[1:3], "big")
+        records.append((rest[0], rest[3:end]))
+        rest = rest[end:]
+    if not records or records[0][0] != RESUME or any(kind not in (TEXT, RECEIPT, KEPT, SKIP) for kind, _ in records[1:]):
+        raise Failed("not the plaintext of a letter")
+    expires, chain = int.from_bytes(plain[1236:1244], "big"), plain[1244:1260]
+    return {"number": number, "opened": opened, "reads": reads, "key": plain[20:1236], "expires": expires, "chain": chain,
+            "records": records}
+
+
+def letter(what, pair, writer, key):
+    """Both take and give hexadecimal; of an opened letter, first the fields."""
+    letters, given = Letters(bytes.fromhex(pair), int(writer)), bytes.fromhex(sys.stdin.read().strip())
+    print("inbox", letters.inbox(0))
+    if what == "seal":
+        print("letter", letters.seal(bytes.fromhex(key), given).hex())
+        return
+    plain = letters.open(XWing(bytes.fromhex(key)), given)
+    for name, value in read_letter(plain).items():
+        if name == "records":
+            for kind, body in value:
+                print("record", kind, body.hex())
+        else:
+            print(name, value.hex() if isinstance(value, bytes) else value)
+    print("plaintext", plain.hex())
 
 
 class Wire:
@@ -956,6 +1033,8 @@ def shake(wire, role, own, patient, expected):
 
 def main():
     args, when, folder, introduction, invitation = sys.argv[1:], None, None, None, None
+    if args[:2] in (["letter", "open"], ["letter", "seal"]) and len(args) == 5:
+        return letter(*args[1:])
     while args[:1] in (["--keep"], ["--keep-when-told"], ["--files"], ["--knock"]):
         if args[0] == "--files":
             folder = args[1]

@@ -5,7 +5,7 @@ use crate::crypto::{Fingerprint, Seed};
 use crate::peers::name::Name;
 use crate::session::{AnySession, OaepRole, OaepSession, RekeyThresholds, Role, Session, SessionConfig};
 use crate::time::MonoMs;
-use crate::wire::{Durability, FileTransfer, Introduction, Lifetime, Purpose};
+use crate::wire::{Durability, FileTransfer, Introduction, Letters, Lifetime, Purpose};
 
 /// Name and keys of the user.
 pub(crate) struct Account {
@@ -18,6 +18,8 @@ pub(crate) struct Account {
     pub(crate) lifetime: Lifetime,
     durability: Durability,
     pub(crate) file_transfer: FileTransfer,
+    /// Whether letters can be exchanged.
+    pub(crate) letters: Letters,
 }
 
 impl Account {
@@ -26,7 +28,17 @@ impl Account {
         let (purpose, lifetime) = (Purpose::Chat, Lifetime::Lasting);
         let (durability, file_transfer) = (Durability::Connection, FileTransfer::Unsupported);
         let oaep_key = None;
-        Self { name, name_origin, identity, oaep_key, purpose, lifetime, durability, file_transfer }
+        Self {
+            name,
+            name_origin,
+            identity,
+            oaep_key,
+            purpose,
+            lifetime,
+            durability,
+            file_transfer,
+            letters: Letters::Unsupported,
+        }
     }
 
     /// Takes a name that the user chose.
@@ -101,6 +113,7 @@ impl Account {
                     lifetime,
                     durability,
                     file_transfer,
+                    letters: self.letters,
                     introduction,
                     rekeying,
                 };

@@ -552,6 +552,7 @@ pub enum DeliveryWarning {
     // What the user wanted to take back.
     NotTakenBack { name: String, why: String },
     DeliveredAlready { name: String, number: u64 },
+    AtRelay { name: String, number: u64 },
     NothingIsKept { why: Option<String> },
     // The peer has lines on disk, and nobody has seen them.
     NotInTime { name: String },

@@ -1,5 +1,5 @@
 //! X-Wing (draft-connolly-cfrg-xwing-kem, `docs/PROTOCOL.md`, section 4.3): the KEM whose keys are
-//! made for one connection, or for one change of its keys.
+//! made for one connection, for one change of its keys, or for letters.
 
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use rand::Rng as _;
@@ -26,7 +26,12 @@ impl EphemeralKey {
     pub(super) fn generate(seed: &Seed) -> (Self, Vec<u8>) {
         let mut secret = Zeroizing::new([0; 32]);
         seed.rng("e").fill_bytes(secret.as_mut_slice());
-        let key = DecapsulationKey::from(*secret);
+        Self::expand(&secret)
+    }
+
+    /// The key of a seed of the draft, and its public half.
+    pub(super) fn expand(secret: &Secret) -> (Self, Vec<u8>) {
+        let key = DecapsulationKey::from(**secret);
         let public = key.encapsulation_key().to_bytes().to_vec();
         (Self(key), public)
     }

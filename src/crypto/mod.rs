@@ -12,6 +12,7 @@ pub mod handshake;
 mod kem;
 mod key_form;
 mod key_pem;
+mod letter;
 mod nkey;
 mod noise;
 mod oaep;
@@ -31,6 +32,11 @@ pub use fingerprint::{Fingerprint, FingerprintError, SafetyNumber};
 pub use handshake::{Split, TranscriptHash};
 pub use kem::{Encapsulated, SharedSecret, encapsulate};
 pub use key_form::{KeyForm, LockAlgorithm};
+pub(crate) use letter::key_id_of;
+pub use letter::{
+    Inbox, LETTER_KEY_BYTES, LetterKey, LetterKeyId, LetterPair, LetterPublicKey, LetterSide, OfferedKey,
+    SEALED_BYTES, letter_id,
+};
 pub use nkey::{NKEY_SEED_BYTES, Nkey, NkeyError};
 pub use noise::{ExporterSecret, OpenKey, SealKey};
 pub use oaep::{OaepKeyPair, seal_oaep};

@@ -1,5 +1,6 @@
 //! Ledger of durable delivery: the rows of all pairs in memory, and the rules by which they change.
 
+mod letters;
 mod resumption;
 mod withdrawal;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use rand::Rng as _;
 
 use super::history::HistoryEntry;
+use super::letters::LetterOnItsWay;
 use super::message::{EnqueueError, MessageState, SettledWithdrawal, WaitingMessage, WithdrawalOutcome};
 use super::pair::{
     Calls, Content, Exposure, Inbound, InboxRow, Outbound, OutboxRow, Pair, PairChange, Pairs, SKIPPED,
@@ -52,6 +54,8 @@ struct Entry {
     /// Whether the peer's home was found to be older on this connection.
     is_peer_restored: bool,
     storage: Storage,
+    /// The letter that is on its way to the relay.
+    letter: Option<LetterOnItsWay>,
 }
 
 /// Where a pair is kept.
@@ -70,6 +74,15 @@ enum Lineage {
     Same,
     /// A copy of either home that has gone another way is in use, or one was restored.
     Another,
+}
+
+/// Way on which a [`Resume`] came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Everything that was sent on another one is lost, or the peer has it.
+    Session,
+    /// Other letters may be on their way.
+    Letter,
 }
 
 /// Judgement of the number of a message that has come.
@@ -154,6 +167,10 @@ impl Ledger {
 
     fn pair(&self, peer: Fingerprint) -> Option<&Pair> {
         self.entry(peer).map(|entry| &entry.pair)
+    }
+
+    fn outbound_of(&self, peer: Fingerprint) -> Option<Outbound> {
+        self.pair(peer)?.outbound
     }
 
     fn new_epoch(&mut self) -> Epoch {

@@ -80,6 +80,8 @@ pub enum Withdrawal {
 pub enum WithdrawError {
     /// The peer has it.
     Delivered,
+    /// A letter with it is at the relay, or on its way there: the peer gets it.
+    AtRelay,
     /// No such message waits.
     NotWaiting,
 }

@@ -3,6 +3,9 @@
 
 mod history;
 mod ledger;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod letter_model;
+mod letters;
 mod message;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod model;
@@ -12,6 +15,10 @@ mod transfer;
 pub use crate::wire::{Chain, Epoch, Resume};
 pub use history::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow, StoredHistory};
 pub use ledger::{Ledger, Reception};
+pub use letters::{
+    Age, Answer, Generation, KeyUsage, LetterDue, LetterEvent, LetterRefusal, LetterState, OutgoingLetter,
+    OwnLetterKey, Posted, ReadLetter, WatchedInbox, WritingInbox,
+};
 pub use message::{
     EXPIRED, EnqueueError, MessageState, SettledWithdrawal, TAKEN_BACK, WaitingMessage, WithdrawError,
     Withdrawal, WithdrawalOutcome,

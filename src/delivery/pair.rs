@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::history::HistoryEntry;
+use super::letters::LetterState;
 use super::transfer::TransferRow;
 use crate::crypto::Fingerprint;
 use crate::time::UnixMs;
@@ -130,6 +131,8 @@ pub struct Pair {
     pub renewals: Vec<UnixMs>,
     /// Transfers of files, by number.
     pub transfers: BTreeMap<u64, Arc<TransferRow>>,
+    /// Letters, once keys for them were exchanged.
+    pub letters: Option<Arc<LetterState>>,
 }
 
 /// Our calls of a peer, as they outlive the program.
@@ -169,6 +172,10 @@ pub enum PairChange {
     Transfer(u64, Arc<TransferRow>),
     /// Delete a transfer of files.
     EndTransfer(u64),
+    /// Write the state of the letters.
+    Letters(Arc<LetterState>),
+    /// Delete it.
+    EndLetters,
     /// Delete everything of the pair.
     Forget,
 }
@@ -234,6 +241,8 @@ impl Pair {
             PairChange::EndTransfer(number) => {
                 self.transfers.remove(&number);
             }
+            PairChange::Letters(state) => self.letters = Some(state),
+            PairChange::EndLetters => self.letters = None,
             PairChange::Forget => *self = Self::default(),
         }
     }

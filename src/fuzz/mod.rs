@@ -12,6 +12,7 @@
 mod chat;
 mod choices;
 mod keys;
+mod letters;
 mod model;
 mod peers;
 mod pipe;
@@ -26,6 +27,7 @@ mod wire;
 
 pub use chat::chat;
 pub use keys::keys;
+pub use letters::letters;
 pub use model::model;
 pub use peers::peers;
 pub use pipe::pipe;
@@ -75,5 +77,5 @@ mod tests {
         )* };
     }
 
-    replayed!(chat delivery handshake keys model peers pipe raw relay requests script session store text wire);
+    replayed!(chat delivery handshake keys letters model peers pipe raw relay requests script session store text wire);
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::crypto::{Identity, Seed, test_keys};
 use crate::session::{CloseReason, Event, Output, RekeyThresholds, Session, SessionConfig};
 use crate::time::MonoMs;
-use crate::wire::{Count, Durability, FileTransfer, Lifetime, PairNumber, Purpose};
+use crate::wire::{Count, Durability, FileTransfer, Letters, Lifetime, PairNumber, Purpose};
 
 /// So few bytes that an input reaches a re-keying.
 const REKEYING: RekeyThresholds = RekeyThresholds { bytes: 4_096, after_ms: 3_600_000 };
@@ -29,6 +29,7 @@ pub(super) fn config(key: usize, purpose: Purpose, durability: Durability) -> Se
         lifetime: Lifetime::Lasting,
         durability,
         file_transfer: FileTransfer::Unsupported,
+        letters: Letters::Unsupported,
         introduction: None,
         rekeying: REKEYING,
     }
@@ -148,6 +149,7 @@ impl Side {
             | Event::ResumeDeclined
             | Event::HasRead
             | Event::NextKey(_)
+            | Event::LetterKey(_)
             | Event::Transfer(_)
             | Event::Oaep(_) => {}
         }

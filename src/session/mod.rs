@@ -20,6 +20,7 @@ mod any;
 mod handshake;
 mod judgement;
 mod keepalive;
+mod letters;
 mod numbers;
 mod oaep;
 mod owed;

@@ -147,6 +147,11 @@ impl OutboundNumbers {
         self.settle_answers();
     }
 
+    /// Whether our `Resume` is out.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.pair.is_some()
+    }
+
     /// A peer that had said `Resume` before any message of ours answers for the pair at once.
     fn settle_answers(&mut self) {
         if self.peer_resumed_at == Some(0) && self.sent_for_connection == 0 && self.pair.is_some() {

@@ -5,6 +5,7 @@ mod confirm;
 mod durability;
 mod files;
 mod judgement;
+mod letters;
 mod lobby;
 mod rekeying;
 
@@ -14,7 +15,8 @@ use super::transport::seal_frame;
 use super::*;
 use crate::crypto::{Fingerprint, Identity};
 use crate::wire::{
-    Durability, FileTransfer, Frame, LENGTH_BYTES, Lifetime, Padding, Preface, Purpose, REKEYING, Record,
+    Durability, FileTransfer, Frame, LENGTH_BYTES, Letters, Lifetime, Padding, Preface, Purpose, REKEYING,
+    Record,
 };
 
 static KEYS: LazyLock<[Identity; 2]> = LazyLock::new(|| {
@@ -61,6 +63,7 @@ impl Side {
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            letters: Letters::Unsupported,
             introduction: None,
             rekeying: RekeyThresholds::default(),
         }

@@ -1,9 +1,11 @@
 //! Transport phase of a session: sealed records, and the rules of their order
 //! (`docs/PROTOCOL.md`, section 5). It is established once both sides' `Confirm` has been seen.
 
+mod letters;
 mod lobby;
 
 use super::keepalive::IdleRecordCount;
+use super::letters::LetterExchange;
 use super::numbers::{InboundNumbers, Novelty, OutboundNumbers};
 use super::owed::{OwedAnswers, Probe};
 use super::rekeying::Rekeying;
@@ -12,8 +14,8 @@ use crate::crypto::{Fingerprint, OpenKey, PublicKey, SealKey, Seed, Split, Trans
 use crate::limits::{self, TAG_BYTES};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{
-    ByeReason, Confirm, Count, Durability, FileTransfer, Frame, Introduction, LENGTH_BYTES, LOBBY, Lifetime,
-    Padding, PairNumber, Purpose, REKEYING, Record, Resume, TransferRecord, WireError, begin_frame,
+    ByeReason, Confirm, Count, Durability, FileTransfer, Frame, Introduction, LENGTH_BYTES, LOBBY, Letters,
+    Lifetime, Padding, PairNumber, Purpose, REKEYING, Record, Resume, TransferRecord, WireError, begin_frame,
     end_frame,
 };
 
@@ -57,6 +59,8 @@ pub(super) struct Transport {
     durability: Durability,
     /// The same about files.
     file_transfer: FileTransfer,
+    /// The same about letters.
+    letters: Option<LetterExchange>,
     phase: Phase,
     /// What we present in a lobby, or what a caller has presented in ours.
     introduction: Option<Introduction>,
@@ -90,6 +94,7 @@ impl Transport {
             seal,
             open,
             transcript,
+            letters: LetterExchange::new(role, &exporter, config),
             rekeying: Some(Rekeying::new(role, &exporter, transcript, config.rekeying, MonoMs(0))),
             seed_wanted: false,
             resume: OwnResume::NotDue,
@@ -404,6 +409,9 @@ impl Transport {
                 self.open = self.rekeying()?.handle_answer(now, &body)?;
                 None
             }
+            Record::LetterKey { key, expires_ms } => {
+                Some(Output::Event(self.handle_letter_key(key.as_slice(), expires_ms)?))
+            }
             Record::Ignorable => {
                 self.idle.spend(now)?;
                 None
@@ -482,6 +490,9 @@ impl Transport {
         } else if self.file_transfer == FileTransfer::Supported {
             self.file_transfer = FileTransfer::of_options(peer.options);
         }
+        self.letters = self.letters.take().filter(|_| {
+            self.durability == Durability::Pair && Letters::of_options(peer.options) == Letters::Supported
+        });
         Event::Established { name: peer.name, options: peer.options }
     }
 
@@ -522,6 +533,7 @@ fn confirm(split: &Split, config: &SessionConfig, lobby: u32) -> Record {
         options: config.lifetime.options()
             | config.durability.options()
             | config.file_transfer.options()
+            | config.letters.options()
             | REKEYING
             | lobby,
         name: config.name.as_bytes().to_vec(),

@@ -1,11 +1,11 @@
 //! Types of the session's API: configuration, outputs, events, and the reason of a close.
 
 use super::oaep::types::{OaepCloseReason, OaepEvent};
-use crate::crypto::{Fingerprint, HandshakeError, PublicKey, PublicKeyError, RsaJob};
+use crate::crypto::{Fingerprint, HandshakeError, OfferedKey, PublicKey, PublicKeyError, RsaJob};
 use crate::limits;
 use crate::time::UnixMs;
 use crate::wire::{
-    ByeReason, Count, Durability, FileTransfer, Introduction, Lifetime, PairNumber, Purpose, Resume,
+    ByeReason, Count, Durability, FileTransfer, Introduction, Letters, Lifetime, PairNumber, Purpose, Resume,
     TransferRecord, WireError,
 };
 
@@ -25,6 +25,9 @@ pub struct SessionConfig {
     pub durability: Durability,
     /// Whether files can be sent and received: only where the peer can too, and never on a pipe.
     pub file_transfer: FileTransfer,
+    /// Whether letters can be exchanged: only where the peer can too, and messages can count for
+    /// the pair.
+    pub letters: Letters,
     /// What is presented in the lobby of a listener that does not know our key, where we open the
     /// connection; nothing else of ours is sent there.
     pub introduction: Option<Introduction>,
@@ -143,6 +146,8 @@ pub enum Event {
     /// A record of file transfer. [`Session::note_idle`](super::Session::note_idle) is owed for one
     /// that brought nothing new.
     Transfer(TransferRecord),
+    /// The peer's key for letters, once.
+    LetterKey(OfferedKey),
     /// The peer says that the key with this fingerprint takes the place of its own.
     NextKey(Fingerprint),
     /// An event of the raw wire only.
@@ -244,6 +249,9 @@ pub enum SendError {
     /// The peer's program takes no files, or the raw wire carries none.
     #[error("no files can be sent on this connection")]
     NoFiles,
+    /// One side exchanges no letters, or the keys for them have passed or cannot pass yet.
+    #[error("no key for letters can be sent on this connection")]
+    NoLetters,
     /// More than [`limits::MESSAGE_BYTES`].
     #[error("the message has {bytes} bytes, at most {} are sent", limits::MESSAGE_BYTES)]
     TooLong {

@@ -10,6 +10,8 @@ pub(super) const HEADER_BYTES: usize = 3;
 const CHAT_BLOCK: usize = 256;
 /// The type of [`Record::NextKey`]: one that whoever does not know it skips.
 const NEXT_KEY: u8 = 129;
+/// Bytes of an X-Wing public key for letters.
+pub(super) const LETTER_KEY_BYTES: usize = 1_216;
 /// The type of [`Record::Data`].
 pub(super) const DATA: u8 = 5;
 
@@ -77,6 +79,14 @@ pub enum Record {
     /// Re-keying: the responder's X-Wing ciphertext; empty from the initiator. What comes behind it
     /// is under the next key.
     Rekeyed(Vec<u8>),
+    /// The sender's X-Wing key for letters, unchecked, and when it expires, in milliseconds since
+    /// 1970.
+    LetterKey {
+        /// The key.
+        key: Box<[u8; LETTER_KEY_BYTES]>,
+        /// When it expires.
+        expires_ms: u64,
+    },
     /// Fingerprint of the key that takes the place of the sender's, as a claim.
     NextKey([u8; 32]),
     /// A record of a type that may be ignored.
@@ -124,6 +134,8 @@ pub enum Padding {
     Chat,
     /// To a multiple of 256 bytes of plaintext.
     Bulk,
+    /// None: the letter around the record is padded.
+    None,
 }
 
 /// Bytes of a display name in [`Record::Confirm`].
@@ -158,6 +170,10 @@ impl Record {
             | Self::Ping(n)
             | Self::Pong(n) => {
                 out.extend_from_slice(&n.to_be_bytes());
+            }
+            Self::LetterKey { key, expires_ms } => {
+                out.extend_from_slice(key.as_slice());
+                out.extend_from_slice(&expires_ms.to_be_bytes());
             }
             Self::Resume(resume) => resume.write(out),
             Self::Transfer(record) => record.write(out),
@@ -218,6 +234,7 @@ impl Record {
             15 => Err(WireError::Malformed),
             32 => Ok(Self::Rekey(body.to_vec())),
             33 => Ok(Self::Rekeyed(body.to_vec())),
+            48 => read_letter_key(body),
             NEXT_KEY => body.try_into().map(Self::NextKey).map_err(|_| WireError::Malformed),
             128..=191 => Ok(Self::Ignorable),
             _ => Err(WireError::UnknownType),
@@ -244,6 +261,7 @@ impl Record {
             Self::Transfer(record) => record.type_number(),
             Self::Rekey(_) => 32,
             Self::Rekeyed(_) => 33,
+            Self::LetterKey { .. } => 48,
             Self::NextKey(_) => NEXT_KEY,
             Self::Ignorable => 128,
         }
@@ -293,6 +311,7 @@ impl Padding {
         match self {
             Self::Chat => bytes.next_power_of_two().max(CHAT_BLOCK),
             Self::Bulk => bytes.next_multiple_of(CHAT_BLOCK),
+            Self::None => bytes,
         }
     }
 }
@@ -311,6 +330,11 @@ pub(super) fn split_header(plaintext: &[u8]) -> Result<(u8, &[u8]), WireError> {
 
 fn read_number(body: &[u8]) -> Result<u64, WireError> {
     body.try_into().map(u64::from_be_bytes).map_err(|_| WireError::Malformed)
+}
+
+fn read_letter_key(body: &[u8]) -> Result<Record, WireError> {
+    let (key, expires_ms) = body.split_first_chunk().ok_or(WireError::Malformed)?;
+    Ok(Record::LetterKey { key: Box::new(*key), expires_ms: read_number(expires_ms)? })
 }
 
 fn read_token(body: &[u8]) -> Result<Record, WireError> {

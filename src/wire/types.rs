@@ -102,6 +102,36 @@ impl FileTransfer {
     }
 }
 
+/// Whether letters can be exchanged by way of a relay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Letters {
+    /// They cannot.
+    #[default]
+    Unsupported,
+    /// They can, in both directions.
+    Supported,
+}
+
+impl Letters {
+    /// Option bit of [`super::Confirm`] for letters.
+    const LETTERS: u32 = 1 << 6;
+
+    /// Its option bits.
+    #[must_use]
+    pub fn options(self) -> u32 {
+        match self {
+            Self::Unsupported => 0,
+            Self::Supported => Self::LETTERS,
+        }
+    }
+
+    /// What option bits name.
+    #[must_use]
+    pub fn of_options(options: u32) -> Self {
+        if options & Self::LETTERS == 0 { Self::Unsupported } else { Self::Supported }
+    }
+}
+
 /// Option bit of [`super::Confirm`]: this side can re-key.
 pub const REKEYING: u32 = 1 << 4;
 

@@ -8,7 +8,7 @@ use rsachat::peers::book::{Book, ChangedBook};
 use rsachat::peers::name::Name;
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, Now, UnixMs};
-use rsachat::wire::{Durability, FileTransfer, Lifetime, Purpose};
+use rsachat::wire::{Durability, FileTransfer, Letters, Lifetime, Purpose};
 
 use crate::support::read;
 
@@ -68,6 +68,7 @@ impl Pair {
             lifetime,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            letters: Letters::Unsupported,
             introduction: None,
             rekeying,
         };

@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
+use rsachat::crypto::{LetterKey, LetterPair, LetterSide, SEALED_BYTES, Seed};
 use rsachat::session::{Event, RekeyThresholds};
 use rsachat::time::{MonoMs, UnixMs};
-use rsachat::wire::{Chain, Count, Epoch, Lifetime, PairNumber, Resume};
+use rsachat::wire::{Chain, Count, Epoch, LetterBody, Lifetime, PairNumber, Record, Resume};
 
 use rustix::process::Signal;
 
@@ -341,4 +343,48 @@ pub(crate) fn vectors(python: &Python) {
     for bits in ["2048", "3072"] {
         check.sees(&format!("handshake-{bits} holds"));
     }
+    check.sees("letter holds");
+}
+
+/// A letter of each side to the other, in an inbox of the same name.
+pub(crate) fn letters(python: &Python) {
+    let pair = |side| LetterPair::new([7; 32].into(), side);
+    let [ours, theirs] = [LetterSide::Initiator, LetterSide::Responder];
+    let [own, other] = [[1; 32], [2; 32]].map(|seed| LetterKey::generate(&Seed::new(seed)));
+    let epoch = Epoch([5; 16]);
+    let body = LetterBody {
+        number: 1_780_000_000_000,
+        opened: 0,
+        reads: 0,
+        key: own.public().as_bytes().try_into().unwrap(),
+        expires_ms: 1_780_000_000_001,
+        chain: Chain::START,
+        resume: Resume { epoch, oldest: 1, next: 2, your_epoch: Epoch::NONE, last: 0, chain: Chain::START },
+        records: vec![Record::Text { seq: 1, time_ms: 9, text: "민지야".into() }],
+    };
+    let plaintext = body.write(SEALED_BYTES).unwrap();
+    let run = |what: &str, writer: LetterSide, key: &[u8], input: &[u8]| {
+        let writer_number = writer.direction().to_string();
+        let mut peer = python.peer(
+            "native_peer.py",
+            &["letter", what, &HEXLOWER.encode(&[7; 32]), &writer_number, &HEXLOWER.encode(key)],
+        );
+        peer.types(&HEXLOWER.encode(input));
+        peer.closes_input();
+        assert_eq!(peer.ends_within(LONG), 0, "{}", peer.complaints());
+        peer.sees(&format!("inbox {}", pair(ours).inbox(writer, 0)));
+        peer
+    };
+    let letter = pair(ours).seal(&other.public(), &plaintext, &Seed::new([3; 32]));
+    let reader = run("open", ours, other.secret(), &letter);
+    reader.sees("number 1780000000000");
+    reader.sees(&format!("key {}", HEXLOWER.encode(own.public().as_bytes())));
+    reader.sees(&format!(
+        "record 2 {}",
+        HEXLOWER.encode(&[&[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9], "민지야".as_bytes()].concat())
+    ));
+    let writer = run("seal", theirs, own.public().as_bytes(), &plaintext);
+    let sealed = writer.rows_after("letter ");
+    let opened = pair(ours).open(&own, &HEXLOWER.decode(sealed[0].as_bytes()).unwrap()).unwrap();
+    assert_eq!(LetterBody::read(&opened), Ok(body));
 }

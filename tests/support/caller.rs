@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use rsachat::crypto::{Identity, Seed};
 use rsachat::session::{Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use rsachat::time::{MonoMs, UnixMs};
-use rsachat::wire::{ByeReason, Durability, FileTransfer, Introduction, Lifetime, Purpose};
+use rsachat::wire::{ByeReason, Durability, FileTransfer, Introduction, Letters, Lifetime, Purpose};
 
 use super::{call, read};
 
@@ -78,6 +78,7 @@ impl Caller {
             lifetime: Lifetime::Lasting,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            letters: Letters::Unsupported,
             introduction: None,
             rekeying: RekeyThresholds::default(),
         };

@@ -174,6 +174,14 @@ pub(crate) fn none_seen(count: usize) -> &'static str {
     }
 }
 
+fn not_kept_from(name: &str, why: &str) -> String {
+    format!("what {name} sends cannot be kept: {why}; it waits on {name}'s side until there is room")
+}
+
+fn at_relay(name: &str, number: u64) -> String {
+    format!("{number} to {name} is at the relay, or on its way there; it cannot be taken back")
+}
+
 /// Of a peer that has messages on its disk: the time for its receipts has passed.
 pub(crate) fn not_in_time(who: &str) -> String {
     format!("{who} is connected, and has not acknowledged everything in time")
@@ -210,13 +218,7 @@ impl DeliveryWarning {
             Self::NotKept { name, why } => {
                 (RowsAbout(name), "not_sent", format!("not kept: {why}; nothing was sent to {name}"))
             }
-            Self::NotKeptFrom { name, why } => (
-                RowsAbout(name),
-                "not_kept",
-                format!(
-                    "what {name} sends cannot be kept: {why}; it waits on {name}'s side until there is room"
-                ),
-            ),
+            Self::NotKeptFrom { name, why } => (RowsAbout(name), "not_kept", not_kept_from(name, why)),
             Self::OutboxFull { name } => (
                 RowsAbout(name),
                 "not_sent",
@@ -248,6 +250,7 @@ impl DeliveryWarning {
             Self::DeliveredAlready { name, number } => {
                 (AnyRows, "trouble", format!("{name} has {number} already; it cannot be taken back"))
             }
+            Self::AtRelay { name, number } => (AnyRows, "trouble", at_relay(name, *number)),
             Self::NothingIsKept { why: Some(why) } => {
                 (AnyRows, "trouble", format!("nothing is kept here: {why}"))
             }

@@ -176,7 +176,7 @@ impl Chat {
         for (number, error) in refused {
             let warning = Warning::Delivery(not_taken_back(&name, number, error));
             match error {
-                WithdrawError::Delivered => self.effects.warn(warning),
+                WithdrawError::Delivered | WithdrawError::AtRelay => self.effects.warn(warning),
                 WithdrawError::NotWaiting => self.refuse_line(warning),
             }
         }
@@ -293,6 +293,7 @@ pub(crate) fn not_taken_back(name: &str, number: u64, error: WithdrawError) -> D
     let name = name.to_owned();
     match error {
         WithdrawError::Delivered => DeliveryWarning::DeliveredAlready { name, number },
+        WithdrawError::AtRelay => DeliveryWarning::AtRelay { name, number },
         WithdrawError::NotWaiting => DeliveryWarning::NotInOutbox { name, number },
     }
 }

@@ -26,7 +26,7 @@ use crate::peers::book::{Book, Trust};
 use crate::session::{CloseReason, Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use crate::text::safe::SafeText;
 use crate::time::MonoMs;
-use crate::wire::{ByeReason, Durability, FileTransfer, Lifetime, Purpose, WireError};
+use crate::wire::{ByeReason, Durability, FileTransfer, Letters, Lifetime, Purpose, WireError};
 
 /// Bytes of a foreign protocol that are shown.
 const SHOWN_BYTES: usize = 80;
@@ -472,6 +472,7 @@ impl Probe<'_> {
                 lifetime: Lifetime::Short,
                 durability: Durability::Connection,
                 file_transfer: FileTransfer::Unsupported,
+                letters: Letters::Unsupported,
                 introduction: None,
                 rekeying: RekeyThresholds::default(),
             };

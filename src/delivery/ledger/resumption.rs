@@ -1,7 +1,7 @@
 //! Comparison of what the two sides of a pair tell each other as they connect (`docs/PROTOCOL.md`,
 //! section 5.7, "What a Resume leads to").
 
-use super::{Ledger, Lineage};
+use super::{Ledger, Lineage, Source};
 use crate::crypto::Fingerprint;
 use crate::delivery::ResumeNews;
 use crate::delivery::message::WithdrawalOutcome;
@@ -9,6 +9,9 @@ use crate::delivery::pair::{Content, Inbound, Outbound, OutboxRow, Pair, PairCha
 use crate::limits;
 use crate::time::UnixMs;
 use crate::wire::{Chain, Epoch, Resume};
+
+/// Most messages that were taken back of which both possibilities are tried.
+const OPEN_TRIED: usize = 16;
 
 impl Ledger {
     /// What we tell the peer at the beginning.
@@ -22,6 +25,12 @@ impl Ledger {
 
     /// Takes note that a peer is about to tell for the first time on a connection.
     pub fn begin_connection(&mut self, peer: Fingerprint) {
+        self.forget_renewal(peer);
+        self.overtake_letters(peer);
+    }
+
+    /// Tells of new counts again.
+    pub(super) fn forget_renewal(&mut self, peer: Fingerprint) {
         if let Some(entry) = self.pairs.get_mut(&peer) {
             (entry.is_renewed, entry.is_peer_restored) = (false, false);
         }
@@ -29,13 +38,23 @@ impl Ledger {
 
     /// Takes what the peer tells at the beginning, of both directions.
     pub fn handle_resume(&mut self, peer: Fingerprint, resume: &Resume, now: UnixMs) -> Vec<ResumeNews> {
+        self.take_resume(peer, resume, now, Source::Session)
+    }
+
+    pub(super) fn take_resume(
+        &mut self,
+        peer: Fingerprint,
+        resume: &Resume,
+        now: UnixMs,
+        source: Source,
+    ) -> Vec<ResumeNews> {
         let mut news = Vec::new();
         if self.is_restored_there(peer, resume) {
             let entry = self.pairs.entry(peer).or_default();
             let is_told = std::mem::replace(&mut entry.is_peer_restored, true);
             news.extend((!is_told).then_some(ResumeNews::PeerRestored));
         }
-        let ours = self.compare_outbound(peer, resume, &mut news);
+        let ours = self.compare_outbound(peer, resume, source, &mut news);
         let theirs = self.compare_inbound(peer, resume, &mut news);
         if ours == Lineage::Another || theirs == Lineage::Another {
             self.note_renewal(peer, now, &mut news);
@@ -78,21 +97,25 @@ impl Ledger {
         &mut self,
         peer: Fingerprint,
         resume: &Resume,
+        source: Source,
         news: &mut Vec<ResumeNews>,
     ) -> Lineage {
         let out = self.outbound(peer);
         if resume.your_epoch != out.epoch {
             let had_ours = out.kept > 0 && resume.your_epoch != Epoch::NONE;
-            if out.kept == 0 && resume.your_epoch == Epoch::NONE {
+            if source == Source::Session && out.kept == 0 && resume.your_epoch == Epoch::NONE {
                 self.settle(peer, 0, u64::MAX, WithdrawalOutcome::InTime);
             }
             // What it had is not there any more.
             if out.kept > out.received {
                 self.change(peer, PairChange::Outbound(Outbound { kept: out.received, ..out }));
             }
-            self.rechain(peer, out.received + 1);
+            if source == Source::Session {
+                self.rechain(peer, out.received + 1);
+            }
             return if had_ours { Lineage::Another } else { Lineage::Same };
         }
+        self.compare_rows(peer, &out, resume);
         let entry = self.pairs.entry(peer).or_default();
         let differs = entry.chain_at(&out, resume.last).is_some_and(|chain| chain.differs(resume.chain));
         // Where its chain says nothing, a number that was never sent cannot be ours.
@@ -102,12 +125,16 @@ impl Ledger {
             // A home from a backup has less than it said once; what it has not shown goes again.
             let kept = resume.last.max(out.received);
             self.settle(peer, out.kept, kept, WithdrawalOutcome::TooLate);
-            self.settle(peer, kept, u64::MAX, WithdrawalOutcome::InTime);
+            if source == Source::Session {
+                self.settle(peer, kept, u64::MAX, WithdrawalOutcome::InTime);
+            }
             if kept != out.kept {
                 let sent = out.sent.max(kept);
                 self.change(peer, PairChange::Outbound(Outbound { sent, kept, ..out }));
             }
-            self.rechain(peer, resume.last.max(out.received) + 1);
+            if source == Source::Session {
+                self.rechain(peer, resume.last.max(out.received) + 1);
+            }
             return Lineage::Same;
         }
         self.begin_epoch(peer);
@@ -142,6 +169,28 @@ impl Ledger {
         self.change(peer, PairChange::Inbound(inbound));
         self.note_shown(peer);
         if is_another { Lineage::Another } else { Lineage::Same }
+    }
+
+    /// Finds out what became of messages that were taken back while the peer may have had them: up
+    /// to one it has the text, and of each behind that the Skip that a letter brought.
+    pub(super) fn compare_rows(&mut self, peer: Fingerprint, out: &Outbound, resume: &Resume) {
+        let Some(entry) = self.entry(peer) else { return };
+        if !entry.chain_at(out, resume.last).is_some_and(|chain| chain.differs(resume.chain)) {
+            return;
+        }
+        let open = self.open_among(peer, out.received, resume.last);
+        let skipped_from = open.iter().take(OPEN_TRIED).map(|(seq, _)| *seq).find(|from| {
+            let rows = entry.pair.outbox.range(*from..=resume.last);
+            let start = entry.chain_at(out, from - 1);
+            let chain =
+                |start| rows.fold(start, |chain: Chain, (seq, row)| chain.next(*seq, row.content.hash()));
+            start.map(chain) == Some(resume.chain)
+        });
+        if let Some(from) = skipped_from {
+            self.settle(peer, out.kept, from - 1, WithdrawalOutcome::TooLate);
+            self.settle(peer, from - 1, u64::MAX, WithdrawalOutcome::InTime);
+            self.rechain(peer, from);
+        }
     }
 
     /// Computes the chains from a number on: what is sent from there is what the rows hold now.
@@ -183,5 +232,6 @@ impl Ledger {
         if let Some(entry) = self.pairs.get_mut(&peer) {
             entry.committed = out.next - 1;
         }
+        self.find_expiry();
     }
 }

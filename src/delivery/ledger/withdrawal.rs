@@ -25,8 +25,9 @@ impl Ledger {
         let withdrawals: Vec<_> =
             seqs.iter().map(|seq| (*seq, self.take_back_one(peer, *seq, gone_out))).collect();
         // What may be at the peer's keeps the chain that it has there.
-        let in_time = withdrawals.iter().filter(|(_, withdrawal)| *withdrawal == Ok(Withdrawal::InTime));
-        if let Some(first) = in_time.map(|(seq, _)| *seq).min() {
+        let is_ours = |withdrawal| matches!(withdrawal, Ok(Withdrawal::InTime | Withdrawal::NeverSent));
+        let ours = withdrawals.iter().filter(|(_, withdrawal)| is_ours(*withdrawal));
+        if let Some(first) = ours.map(|(seq, _)| *seq).min() {
             self.rechain(peer, first);
         }
         self.free_numbers(peer);
@@ -40,12 +41,16 @@ impl Ledger {
         seq: u64,
         gone_out: Option<u64>,
     ) -> Result<Withdrawal, WithdrawError> {
+        let is_in_letter = self.is_in_letter(peer, seq);
         let entry = self.pairs.get_mut(&peer).ok_or(WithdrawError::NotWaiting)?;
         let state = entry.state_of(seq);
         let row = entry.pair.outbox.get(&seq).filter(|row| row.content != Content::Skip);
         let row = row.ok_or(WithdrawError::NotWaiting)?;
         if state == MessageState::Delivered {
             return Err(WithdrawError::Delivered);
+        }
+        if is_in_letter {
+            return Err(WithdrawError::AtRelay);
         }
         if let Content::Text(text) = &row.content {
             let (direction, text) = (Direction::TakenBack, text.as_bytes().into());
@@ -87,7 +92,8 @@ impl Ledger {
             return expired;
         }
         let is_due = |row: &OutboxRow| row.expires.is_some_and(|at| at <= now);
-        for (peer, seq, _) in self.revocable().filter(|(_, _, row)| is_due(row)) {
+        let due = self.revocable().filter(|(_, _, row)| is_due(row));
+        for (peer, seq, _) in due.filter(|(peer, seq, _)| !self.is_in_letter(*peer, *seq)) {
             expired.entry(peer).or_default().push(seq);
         }
         if expired.is_empty() {
@@ -103,7 +109,8 @@ impl Ledger {
     }
 
     pub(super) fn find_expiry(&mut self) {
-        self.expiry = self.revocable().filter_map(|(_, _, row)| row.expires).min();
+        let revocable = self.revocable().filter(|(peer, seq, _)| !self.is_in_letter(*peer, *seq));
+        self.expiry = revocable.filter_map(|(_, _, row)| row.expires).min();
     }
 
     /// Messages of ours that their peers are not known to have.
@@ -135,7 +142,7 @@ impl Ledger {
     }
 
     /// The same of the numbers behind one and up to another.
-    fn open_among(&self, peer: Fingerprint, behind: u64, upto: u64) -> Vec<(u64, UnixMs)> {
+    pub(super) fn open_among(&self, peer: Fingerprint, behind: u64, upto: u64) -> Vec<(u64, UnixMs)> {
         let Some(entry) = self.entry(peer) else { return Vec::new() };
         let Some(out) = entry.pair.outbound else { return Vec::new() };
         let is_open = |(seq, row): &(&u64, &OutboxRow)| {

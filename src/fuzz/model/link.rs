@@ -9,7 +9,7 @@ use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::session::{CloseReason, Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use crate::time::MonoMs;
-use crate::wire::{ByeReason, Durability, FileTransfer, Lifetime, Purpose};
+use crate::wire::{ByeReason, Durability, FileTransfer, Letters, Lifetime, Purpose};
 
 use super::act::{self, Caller};
 
@@ -65,6 +65,7 @@ impl Link {
                 lifetime,
                 durability: Durability::Connection,
                 file_transfer: FileTransfer::Unsupported,
+                letters: Letters::Unsupported,
                 introduction: None,
                 rekeying,
             },

@@ -7,6 +7,7 @@ mod copy;
 mod failure;
 mod history;
 mod holder;
+mod letter_rows;
 mod rows;
 mod sealed_table;
 mod spare;
@@ -391,6 +392,8 @@ fn is_addition(change: &PairChange) -> bool {
         | PairChange::Calls(_)
         | PairChange::Renewals(_)
         | PairChange::EndTransfer(_)
+        | PairChange::Letters(_)
+        | PairChange::EndLetters
         | PairChange::Forget => false,
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-#[cfg(any(test, feature = "fuzzing"))]
-use crate::delivery::TransferRow;
 use crate::delivery::{
     Chain, Content, Direction, Epoch, Exposure, HistoryRow, Inbound, InboxRow, Outbound, OutboxRow,
 };
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::delivery::{LetterState, TransferRow};
 use crate::time::UnixMs;
 
 /// Bytes to a multiple of which a value is padded before it is sealed.
@@ -63,7 +63,7 @@ pub(crate) fn read_and_write_any(data: &[u8]) {
         }
     }
     let Some((kind, value)) = data.split_first() else { return };
-    match kind % 9 {
+    match kind % 10 {
         0 => check::<Outbound>(value),
         1 => check::<Inbound>(value),
         2 => check::<OutboxRow>(value),
@@ -72,6 +72,7 @@ pub(crate) fn read_and_write_any(data: &[u8]) {
         5 => check::<()>(value),
         6 => check::<HistoryRow>(value),
         7 => check::<TransferRow>(value),
+        9 => check::<LetterState>(value),
         _ => check::<Vec<HistoryRow>>(value),
     }
 }

@@ -21,6 +21,7 @@ const IN: SealedTable<32> = SealedTable("in");
 const INBOX: SealedTable<40> = SealedTable("inbox");
 const CALLS: SealedTable<32> = SealedTable("calls");
 const RENEWALS: SealedTable<32> = SealedTable("renewals");
+const LETTERS: SealedTable<32> = SealedTable("letters");
 const TRANSFERS: SealedTable<40> = SealedTable("transfers");
 
 /// Version of the format, under [`FORMAT_KEY`].
@@ -67,7 +68,7 @@ impl Tables {
             meta.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
             meta.insert(wrap_key(&identity.fingerprint()).as_slice(), wrapped.as_slice())?;
             drop(meta);
-            for table in [OUT, IN, CALLS, RENEWALS] {
+            for table in [OUT, IN, CALLS, RENEWALS, LETTERS] {
                 table.writable(&transaction)?;
             }
             for table in [OUTBOX, INBOX, TRANSFERS] {
@@ -181,6 +182,9 @@ impl Tables {
             RENEWALS.read(&transaction, key, |peer, moments| {
                 pairs.entry(Fingerprint::from_bytes(*peer)).or_default().renewals = moments;
             })?;
+            LETTERS.read(&transaction, key, |peer, state| {
+                pairs.entry(Fingerprint::from_bytes(*peer)).or_default().letters = Some(Arc::new(state));
+            })?;
             TRANSFERS.read(&transaction, key, |at, row| {
                 let (peer, number) = split_message_key(at);
                 pairs.entry(peer).or_default().transfers.insert(number, Arc::new(row));
@@ -200,7 +204,8 @@ impl Tables {
             let (mut out, mut outbox) = (OUT.writable(transaction)?, OUTBOX.writable(transaction)?);
             let (mut inbound, mut inbox) = (IN.writable(transaction)?, INBOX.writable(transaction)?);
             let (mut calls, mut renewals) = (CALLS.writable(transaction)?, RENEWALS.writable(transaction)?);
-            let mut transfers = TRANSFERS.writable(transaction)?;
+            let (mut transfers, mut letters) =
+                (TRANSFERS.writable(transaction)?, LETTERS.writable(transaction)?);
             for StoreChange { peer, change } in changes {
                 match change {
                     PairChange::Outbound(state) => out.put(key, peer.as_bytes(), state)?,
@@ -220,7 +225,10 @@ impl Tables {
                         transfers.put(key, &message_key(peer, *number), &**row)?;
                     }
                     PairChange::EndTransfer(number) => transfers.remove(&message_key(peer, *number))?,
+                    PairChange::Letters(state) => letters.put(key, peer.as_bytes(), &**state)?,
+                    PairChange::EndLetters => letters.remove(peer.as_bytes())?,
                     PairChange::Forget => {
+                        letters.remove(peer.as_bytes())?;
                         transfers.remove_all_of(peer)?;
                         calls.remove(peer.as_bytes())?;
                         renewals.remove(peer.as_bytes())?;

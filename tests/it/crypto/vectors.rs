@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 use pkcs8::SecretDocument;
 use rand::Rng as _;
 use rsachat::crypto::{
-    ChainSecret, Fingerprint, PublicKey, RekeyingKey, RekeyingPublicKey, SafetyNumber, Seed, Split,
-    encapsulate,
+    ChainSecret, Fingerprint, LetterKey, LetterPair, LetterSide, PublicKey, RekeyingKey, RekeyingPublicKey,
+    SEALED_BYTES, SafetyNumber, Seed, Split, encapsulate,
 };
 use rsachat::delivery::{SKIPPED, hash_of};
 use rsachat::limits::TAG_BYTES;
-use rsachat::wire::{Chain, Confirm, Epoch, LENGTH_BYTES, Padding, REKEYING, Record, Resume};
+use rsachat::wire::{Chain, Confirm, Epoch, LENGTH_BYTES, LetterBody, Padding, REKEYING, Record, Resume};
 use x_wing::Decapsulate as _;
 
 use super::keys::{identity, pem};
@@ -345,6 +345,48 @@ fn blobs() -> Vec<(String, String)> {
     .collect()
 }
 
+/// A letter of the initiator (12.2), with everything that opens it.
+fn letter() -> (String, String) {
+    let [writer, reader] = [[3; 32], [4; 32]].map(|seed| LetterKey::generate(&Seed::new(seed)));
+    let seed = Seed::new([5; 32]);
+    let secret = [0xcd; 32];
+    let pair = |side| LetterPair::new(secret.into(), side);
+    let (epoch, your_epoch) = (EPOCHS[0], EPOCHS[1]);
+    let three = Record::Text { seq: 3, time_ms: 1_000_000_000_000, text: b"three".to_vec() };
+    let body = LetterBody {
+        number: 1_780_000_000_000,
+        opened: 1_779_999_999_999,
+        reads: 2,
+        key: writer.public().as_bytes().try_into().unwrap(),
+        expires_ms: 1_780_691_200_000,
+        chain: chains()[0],
+        resume: Resume { epoch, oldest: 2, next: 4, your_epoch, last: 3, chain: chains()[2] },
+        records: vec![Record::Kept { upto: 3 }, Record::Receipt { upto: 2 }, Record::Skip { seq: 2 }, three],
+    };
+    let plaintext = body.write(SEALED_BYTES).unwrap();
+    let letter = pair(LetterSide::Initiator).seal(&reader.public(), &plaintext, &seed);
+    let opened = pair(LetterSide::Responder).open(&reader, &letter).unwrap();
+    assert_eq!(LetterBody::read(&opened), Ok(body));
+    let inbox = |side, number| pair(LetterSide::Initiator).inbox(side, number);
+    let inboxes = [(LetterSide::Initiator, 0), (LetterSide::Initiator, 1), (LetterSide::Responder, 0)];
+    let inboxes = inboxes.map(|(side, number)| inbox(side, number).to_string());
+    let (reader_key, writer_key) = (reader.public(), writer.public());
+    let values: [(&str, &[u8]); 10] = [
+        ("pair", &secret),
+        ("seed of the reader's key, of the draft", reader.secret()),
+        ("the reader's key", reader_key.as_bytes()),
+        ("the writer's next key", writer_key.as_bytes()),
+        ("eseed of the draft", &drawn::<64>(&seed, "ekem")),
+        ("inbox 0 of the initiator", inboxes[0].as_bytes()),
+        ("inbox 1 of the initiator", inboxes[1].as_bytes()),
+        ("inbox 0 of the responder", inboxes[2].as_bytes()),
+        ("plaintext", &plaintext),
+        ("letter", &letter),
+    ];
+    let shows = "a letter (12.2) of the initiator: a Skip, the Text \"three\", and what it has of the other";
+    ("letter".to_owned(), text(&[("shows", shows), ("expect", "it opens"), TEST_KEYS], &values))
+}
+
 fn safety() -> (String, String) {
     let (a, b) = (identity("alice-2048").public().fingerprint(), identity("bob-2048").public().fingerprint());
     let number = SafetyNumber::between(&a, &b).to_string();
@@ -354,7 +396,7 @@ fn safety() -> (String, String) {
 
 #[test]
 fn every_vector_comes_out_again_byte_for_byte() {
-    let files = [handshakes(), blobs(), vec![safety()]].concat();
+    let files = [handshakes(), blobs(), vec![safety(), letter()]].concat();
     let write = std::env::var("RSACHAT_VECTORS").is_ok_and(|value| value == "write");
     for (name, text) in files {
         if write {

@@ -10,7 +10,7 @@ use rsachat::session::{
     CloseReason, Event, Output as SessionOutput, RekeyThresholds, Role, Session, SessionConfig,
 };
 use rsachat::time::MonoMs;
-use rsachat::wire::{ByeReason, Durability, FileTransfer, Lifetime, Purpose};
+use rsachat::wire::{ByeReason, Durability, FileTransfer, Letters, Lifetime, Purpose};
 
 use super::{noise, nowhere, pair};
 use crate::support::{Home, Output, PATIENCE, Process, eventually, file_with, read, socket};
@@ -129,6 +129,7 @@ fn listens_and_counts() -> (String, std::thread::JoinHandle<(u64, usize)>) {
             lifetime,
             durability: Durability::Connection,
             file_transfer: FileTransfer::Unsupported,
+            letters: Letters::Unsupported,
             introduction: None,
             rekeying,
         };
