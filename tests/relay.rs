@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         trial("a_log_in_that_may_harm_others_is_found_and_harms_nobody_by_that", rights),
         trial("a_mailbox_leaves_and_reads_letters_and_is_told_what_is_refused", mailbox),
         trial("a_prompt_says_when_relays_are_lost_and_stand_again_and_without_them_none_is_called", prompt),
+        trial("two_people_who_are_never_on_together_write_each_other_once_they_have_met", letters),
         trial("tls_is_never_left_out_and_a_certificate_has_to_be_that_of_the_host", tls),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
@@ -598,6 +599,93 @@ fn prompt() -> Result<(), Failed> {
     drop(node);
     prompt.types(":quit");
     assert_eq!(prompt.ends(), 0);
+    Ok(())
+}
+
+/// A person with a relay.
+struct Person {
+    home: Home,
+    config: PathBuf,
+}
+
+impl Person {
+    fn new(site: &Site, user: &str, nodes: &[Node]) -> Self {
+        let config = site.path(&format!("{user}.toml"));
+        let urls: Vec<_> = nodes.iter().map(|node| format!("\"nats://{}\"", node.at)).collect();
+        let key = site.key(user);
+        let text = format!("relay = [{}]\nrelay-key = \"{}\"\n", urls.join(", "), key.display());
+        fs::write(&config, text).unwrap();
+        let key = if user == "alice" { "test-1.pem" } else { "test-2.pem" };
+        Self { home: Home::with_key(user, key), config }
+    }
+
+    fn starts(&self, more: &[&str]) -> support::Process {
+        let mut args = vec!["--config", self.config.to_str().unwrap(), "--plain"];
+        args.extend(more);
+        self.home.start(&args)
+    }
+}
+
+/// Both have met over a session, and can write to each other.
+fn acquainted(alice: &Person, bob: &Person) {
+    let mut there = bob.starts(&["--listen", "127.0.0.1:0"]);
+    let at = there.listens_at();
+    let mut here = alice.starts(&["--connect", &at]);
+    there.sees("alice joined");
+    there.types(":to alice");
+    here.types(":to bob");
+    for (process, name) in [(&mut here, "bob"), (&mut there, "alice")] {
+        let row = format!("letters can be left for {name}");
+        eventually("both have each other's keys", PATIENCE, || {
+            process.types(":relay");
+            process.has_seen(&row)
+        });
+    }
+    here.types(":quit");
+    assert_eq!(here.ends(), 0);
+    there.types(":quit");
+    assert_eq!(there.ends(), 0);
+}
+
+/// Waits until a line has left for the relay.
+fn is_at_relay(process: &mut support::Process, line: &str) {
+    eventually("a line is at the relay", PATIENCE, || {
+        process.types(":outbox");
+        process.output().lines().any(|row| row.contains("state at the relay") && row.contains(line))
+    });
+}
+
+fn letters() -> Result<(), Failed> {
+    let site = Site::new();
+    let node = [site.start("n1", &site.configuration("n1", Tls::Without))];
+    site.make_streams(&node[0], Tls::Without, 1);
+    let (alice, bob) = (Person::new(&site, "alice", &node), Person::new(&site, "bob", &node));
+    acquainted(&alice, &bob);
+    let mut here = alice.starts(&[]);
+    here.types(":to bob");
+    for number in 1..=20 {
+        here.types(&format!("line {number} of alice"));
+    }
+    is_at_relay(&mut here, "line 20 of alice");
+    here.types(":quit");
+    here.ends();
+    let mut there = bob.starts(&[]);
+    there.sees("line 20 of alice");
+    let said = there.output();
+    let said: Vec<_> = said.lines().filter_map(|row| Some(row.split_once(" alice says: ")?.1)).collect();
+    let wanted: Vec<_> = (1..=20).map(|number| format!("line {number} of alice")).collect();
+    assert_eq!(said, wanted, "{}", there.output());
+    there.types(":to alice");
+    there.types("thanks");
+    is_at_relay(&mut there, "thanks");
+    there.types(":quit");
+    there.ends();
+    let mut here = alice.starts(&[]);
+    here.sees("thanks");
+    here.types(":outbox");
+    here.sees("no messages are waiting");
+    here.types(":quit");
+    assert_eq!(here.ends(), 0);
     Ok(())
 }
 

@@ -492,6 +492,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
                 self.jobs.insert(ticket, conn);
             }
             Effect::Seed { conn } => return Some(Input::Seed { conn, seed: keyring::seed() }),
+            Effect::LetterSeed => return Some(Input::LetterSeed(keyring::seed())),
             Effect::TokenSeed => return Some(Input::TokenSeed(keyring::seed())),
             Effect::CancelKey => self.keygen = None,
             Effect::Commit(batch, timing) => {

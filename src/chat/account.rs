@@ -52,6 +52,10 @@ impl Account {
     }
 
     /// Tells peers from here on that messages are kept.
+    pub(crate) fn exchange_letters(&mut self) {
+        self.letters = Letters::Supported;
+    }
+
     pub(crate) fn keep_messages(&mut self) {
         self.durability = Durability::Pair;
     }
@@ -113,7 +117,7 @@ impl Account {
                     lifetime,
                     durability,
                     file_transfer,
-                    letters: self.letters,
+                    letters: if durability == Durability::Pair { self.letters } else { Letters::Unsupported },
                     introduction,
                     rekeying,
                 };

@@ -150,6 +150,8 @@ pub enum Input<'a> {
     File(FileAnswer),
     /// News of the relays.
     Relay(RelayNews),
+    /// Result of [`Effect::LetterSeed`].
+    LetterSeed(Seed),
     /// Passage of time.
     Tick,
 }
@@ -308,6 +310,8 @@ pub enum Effect {
     File(FileRequest),
     /// Do this at the relays, whose news are [`Input::Relay`].
     Relay(RelayOrder),
+    /// Report [`Input::LetterSeed`] with fresh randomness, for a key of letters or for a letter.
+    LetterSeed,
     /// A connection that was dialled has ended or was never established, or a listener has failed.
     /// A command without a user may exit when this happens.
     DialFinished(DialOutcome),

@@ -7,6 +7,7 @@ use super::addressee::Echo;
 use super::export::ExportTarget;
 use super::file_io::TransferNumber;
 use super::io::CommitTiming;
+use super::letters::LetterStep;
 use super::notice::{Message, Warning};
 use super::types::HeldMessage;
 use crate::crypto::{Fingerprint, Seed};
@@ -114,6 +115,8 @@ pub(crate) enum AfterCommit {
     Transfer(TransferStep),
     /// A text to all is accepted.
     ToAll(TextToAll),
+    /// What belongs to letters.
+    Letter(LetterStep),
 }
 
 /// Why a text is taken back.

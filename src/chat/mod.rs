@@ -26,6 +26,7 @@ mod handlers;
 mod history;
 mod io;
 mod kept;
+mod letters;
 mod lobby;
 mod names;
 mod notice;
@@ -56,6 +57,7 @@ use conversation::Conversations;
 use effects::Effects;
 use history::History;
 use kept::{KeptMessages, UnopenedStore};
+use letters::Letters;
 use lobby::Lobby;
 use names::SessionNames;
 use probes::Probes;
@@ -161,6 +163,7 @@ pub struct Chat {
     via_rules: Vec<ViaRule>,
     redialling: Redialling,
     relays: Relays,
+    letters: Letters,
     listeners: BTreeMap<ListenerId, Listener>,
     history: History,
     history_policy: HistoryPolicy,
@@ -245,6 +248,7 @@ impl Chat {
             via_rules: Vec::new(),
             redialling: Redialling::Never,
             relays: Relays::default(),
+            letters: Letters::default(),
             listeners: BTreeMap::new(),
             history: History::default(),
             history_policy: HistoryPolicy::default(),
@@ -428,6 +432,7 @@ impl Chat {
         self.commit();
         self.advance_shutdown();
         self.commit();
+        self.advance_letters();
         self.conversations.settle();
     }
 
@@ -525,8 +530,14 @@ impl Chat {
             Input::Book { conn, book } => self.judge_key(conn, book),
             Input::BookUnusable { why } => self.effects.warn(Warning::Book { why }),
             Input::Met(met) => self.met = met,
-            Input::Changed(changed) => self.handle_change(changed),
-            Input::BookChanged(book) => self.handle_foreign_change(book),
+            Input::Changed(changed) => {
+                self.handle_change(changed);
+                self.letters.is_changed = true;
+            }
+            Input::BookChanged(book) => {
+                self.handle_foreign_change(book);
+                self.letters.is_changed = true;
+            }
             Input::KeyMade(made) => self.handle_new_key(made),
             Input::Exported { face, export, result } => self.handle_exported(face, &export, result),
             Input::Logging { file, result } => self.handle_log(&file, result),
@@ -538,6 +549,7 @@ impl Chat {
             }
             Input::File(answer) => self.handle_file_answer(answer),
             Input::Relay(news) => self.handle_relay(news),
+            Input::LetterSeed(seed) => self.handle_letter_seed(&seed),
             Input::Continued => self.call_all_now(),
             Input::OutOfFds { open } => self.effects.warn(Warning::OutOfFds { open }),
             Input::Tick => self.handle_timeout(),
@@ -571,6 +583,7 @@ impl Chat {
             history,
             questions,
             self.transfers.poll_timeout(),
+            self.letters.due_at,
             self.transfers.awaited_until().filter(|until| *until > self.now.mono),
         ];
         [conversations, late, keygen, shutdown, self.next_dial()].into_iter().chain(rows).flatten().min()

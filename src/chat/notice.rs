@@ -261,7 +261,6 @@ pub enum Info {
     NoLog,
     NoHistory,
     Greeting,
-    // Words of the process that serves the home.
     Told { words: String },
     QuitHint,
     ExitHint,
@@ -561,7 +560,6 @@ pub enum DeliveryWarning {
     // A message that is shown all the same.
     NotInHistory { why: String },
     HistoryUnreadable { why: String },
-    // Why messages are not kept.
     StoreUnusable { why: String },
     // A damaged store was put aside, and another begun.
     StoreDamaged { why: String },

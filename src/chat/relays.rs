@@ -38,6 +38,8 @@ pub enum RelayInfo {
     Connected { relay: RelayUrl },
     // None of the relays of the settings can be used; `relay` was the last that was tried.
     Lost { relay: RelayUrl, why: String },
+    // A letter, whose lines stay in the outbox.
+    NotLeft { name: String, why: String },
 }
 
 /// Relays of the settings, all of them nodes of one.
@@ -72,6 +74,10 @@ impl Relays {
 
     pub(crate) fn is_set(&self) -> bool {
         !self.all.is_empty()
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.all.iter().any(|(_, state)| matches!(state, RelayState::Connected))
     }
 
     /// Takes note of a relay that is connected; gives what is told of that: once.

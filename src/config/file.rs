@@ -195,7 +195,7 @@ pub(crate) const KEYS: [Key; 20] = [
         example: "relay = [\"tls://relay.example:4222\"]",
         default: "none",
         about: "Relays on NATS that rsachat doctor checks, as nats://HOST:PORT, or tls://HOST:PORT for one with TLS: an address or \
-                a list of addresses. The prompt and serve stay connected with one of them; no letters are sent yet. \
+                a list of addresses. The prompt and serve stay connected with one of them, for what is written to people who are away. \
                 The option of doctor is --relay.",
         read: |value, layer, _| set(&mut layer.relay, one_or_list::<RelayUrl, RelayUrlError>(value)),
         value: |layer| layer.relay.as_ref().map(|relays| written_list(relays)),

@@ -383,12 +383,11 @@ fn of_info(info: &Info) -> OutputEvent {
             fingerprint: Some(fingerprint.to_string()),
             waiting: *count,
         },
-        Info::Relay(of) => {
-            let (relay, state) = match of {
-                RelayInfo::Connected { relay } => (relay.to_string(), "connected"),
-                RelayInfo::Lost { relay, .. } => (relay.to_string(), "lost"),
-            };
-            OutputEvent::Relay { relay, state, message: info.sentence() }
+        Info::Relay(RelayInfo::Connected { relay }) => {
+            OutputEvent::Relay { relay: relay.to_string(), state: "connected", message: info.sentence() }
+        }
+        Info::Relay(RelayInfo::Lost { relay, .. }) => {
+            OutputEvent::Relay { relay: relay.to_string(), state: "lost", message: info.sentence() }
         }
         info => OutputEvent::Notice { message: info.sentence() },
     }

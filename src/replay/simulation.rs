@@ -408,6 +408,7 @@ impl Host for SimHost<'_> {
             Effect::Hold(..)
             | Effect::Remember(_)
             | Effect::Relay(_)
+            | Effect::LetterSeed
             | Effect::Give { .. }
             | Effect::EndFace(_)
             | Effect::QuestionRead(_)

@@ -3,7 +3,7 @@
 
 use super::pipe::Pipe;
 use super::{OaepSession, Output, SendError, Session};
-use crate::crypto::{Fingerprint, JobResult, Seed};
+use crate::crypto::{Fingerprint, JobResult, LetterPair, OfferedKey, Seed};
 use crate::time::{MonoMs, UnixMs};
 use crate::wire::{ByeReason, Count, PairNumber, Resume, TransferRecord};
 
@@ -182,6 +182,20 @@ impl AnySession {
     /// On the raw wire nothing counts for the pair.
     pub(crate) fn is_durable(&self) -> bool {
         matches!(self, Self::Native(session) if session.is_durable())
+    }
+
+    pub(crate) fn letter_pair(&mut self) -> Option<LetterPair> {
+        match self {
+            Self::Native(session) => session.letter_pair(),
+            Self::Oaep(_) => None,
+        }
+    }
+
+    pub(crate) fn send_letter_key(&mut self, offered: &OfferedKey) -> Result<(), SendError> {
+        match self {
+            Self::Native(session) => session.send_letter_key(offered),
+            Self::Oaep(_) => Err(SendError::NoLetters),
+        }
     }
 
     pub(crate) fn prepare_resume(&mut self) {

@@ -400,6 +400,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("FileNotReceived", "what an actor receives can be written"),
     ("RelayConnected", "no relay is in a script"),
     ("RelayLost", "no relay is in a script"),
+    ("RelayNotLeft", "no relay is in a script"),
     ("RawAnswered", "only the tutorial's server answers what nobody can read; ours does not"),
 ];
 

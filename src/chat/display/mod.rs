@@ -210,6 +210,9 @@ impl Info {
 fn relay(info: &RelayInfo) -> String {
     match info {
         RelayInfo::Connected { relay } => format!("connected to the relay {relay}"),
+        RelayInfo::NotLeft { name, why } => {
+            format!("the relay has not taken a letter to {name}, which stays in the outbox: {why}")
+        }
         RelayInfo::Lost { relay, why } => {
             format!("no relay is connected, and they are tried again: {relay}: {why} (:relay)")
         }

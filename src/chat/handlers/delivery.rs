@@ -5,7 +5,7 @@
 
 use crate::chat::Chat;
 use crate::chat::addressee::Echo;
-use crate::chat::conversation::{Conversation, HintsShown, Peer};
+use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, ReturnCause};
 use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage, UnopenedStore, WithdrawalReason};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
@@ -186,6 +186,7 @@ impl Chat {
     fn push_commit(&mut self, batch: StoreBatch, next: Vec<AfterCommit>, timing: CommitTiming) {
         let Some(kept) = &mut self.kept else { return };
         kept.commits.push_back(next);
+        self.letters.is_changed = true;
         self.effects.push(Effect::Commit(batch, timing));
     }
 
@@ -214,6 +215,7 @@ impl Chat {
     /// Takes the result of the oldest commit.
     pub(crate) fn handle_committed(&mut self, result: Result<(), (String, Option<Pairs>)>) {
         let Some(steps) = self.kept.as_mut().and_then(|kept| kept.commits.pop_front()) else { return };
+        self.letters.is_changed = true;
         match result {
             Ok(()) => {
                 if let Some(kept) = &mut self.kept {
@@ -265,6 +267,7 @@ impl Chat {
                 AfterCommit::Transfer(step) => self.take_transfer_step(step),
                 AfterCommit::Remembered => is_forgotten = true,
                 AfterCommit::ToAll(text) => self.show_to_all(text.without_kept()),
+                AfterCommit::Letter(step) => self.fail_letter(&step),
             }
         }
         if is_forgotten {
@@ -341,6 +344,7 @@ impl Chat {
             }
             AfterCommit::Remembered => {}
             AfterCommit::ToAll(text) => self.show_to_all(text),
+            AfterCommit::Letter(step) => self.follow_letter(step),
         }
     }
 
@@ -373,6 +377,7 @@ impl Chat {
         if stays || !conversation.is_lasting() {
             return;
         }
+        self.letters.is_changed = true;
         let is_told = self.is_without_room(Some(peer)) && !conversation.withheld.is_empty();
         let Some(kept) = &mut self.kept else { return };
         kept.ledger.forget_in_memory(peer);
@@ -412,6 +417,9 @@ impl Chat {
             }
         }
         self.note_progress(peer, received);
+        if stage == PairStage::Ready {
+            self.begin_letters(conn);
+        }
         self.pump(conn);
     }
 
@@ -447,44 +455,6 @@ impl Chat {
         self.probe_reading(conn);
     }
 
-    /// Says, once for each peer, that one that has not chosen us keeps nothing, where a text waits
-    /// so long that the user should know.
-    pub(crate) fn hint_at_not_chosen(&mut self) {
-        let now = self.now.mono;
-        let addressed = |face| self.conversations.addressed_of(face);
-        let late = |one: &&Conversation| one.pair.stage == PairStage::Declined && one.unacked.late(now) > 0;
-        let late = self.conversations.face_ids().into_iter().filter_map(addressed).filter(late);
-        for peer in late.filter_map(|one| one.key).collect::<Vec<_>>() {
-            self.tell_not_chosen(peer);
-        }
-    }
-
-    /// The same at the end of a connection, where texts wait.
-    pub(crate) fn hint_at_kept_here_only(&mut self, ended: &Conversation) {
-        if let (PairStage::Declined, Some(peer)) = (ended.pair.stage, ended.key)
-            && self.waiting_for(PeerId::Key(peer)) > 0
-        {
-            self.tell_not_chosen(peer);
-        }
-    }
-
-    fn tell_not_chosen(&mut self, peer: Fingerprint) {
-        if self.kept.as_mut().is_some_and(|kept| kept.told_not_chosen.insert(peer)) {
-            let name = self.name_of_key(peer);
-            self.effects.info(Info::Delivery(DeliveryInfo::NotChosen { name }));
-        }
-    }
-
-    /// Says, once for each peer, how texts to one that nobody chose are kept.
-    pub(crate) fn hint_at_keeping(&mut self, id: PeerId) {
-        if let Some(peer) = self.can_keep_for(id).filter(|_| !self.is_chosen(id))
-            && self.kept.as_mut().is_some_and(|kept| kept.told_to_choose.insert(peer))
-        {
-            let name = self.name_of_key(peer);
-            self.effects.info(Info::Delivery(DeliveryInfo::KeptOnceChosen { name }));
-        }
-    }
-
     /// Sends what was kept to a peer whose program keeps nothing: it counts for the connection.
     pub(super) fn send_kept_before(&mut self, conn: ConnId, peer: Fingerprint) {
         let (now, typed_now) = (self.now.mono, self.now.unix);
@@ -508,24 +478,6 @@ impl Chat {
         self.effects.info(Info::Delivery(DeliveryInfo::GoesOut { name, fingerprint: peer, count }));
         self.hint_at_loss(conn);
         self.drain(conn);
-    }
-
-    /// Says, once for each connection, that a text of ours to a chosen peer is not sent again from
-    /// here on: its program keeps nothing.
-    pub(crate) fn hint_at_loss(&mut self, conn: ConnId) {
-        let Some(conversation) = self.conversations.get(conn) else { return };
-        let Some(peer) = conversation.peer.as_ref().map(|peer| peer.id) else { return };
-        let is_kept = !conversation.is_lasting() || conversation.session.is_durable();
-        let name = conversation.name();
-        if is_kept || self.can_keep_for(peer).is_none() || !self.is_chosen(peer) {
-            return;
-        }
-        if let Some(conversation) = self.conversations.get_mut(conn)
-            && conversation.hints == HintsShown::None
-        {
-            conversation.hints = HintsShown::KeepsNothing;
-            self.effects.info(Info::Delivery(DeliveryInfo::KeepsNothing { name }));
-        }
     }
 
     /// Reports how far messages to a connected peer are.

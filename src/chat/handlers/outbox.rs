@@ -217,6 +217,9 @@ impl Chat {
     }
 }
 
+/// State of a message that a letter at the relay carries.
+const AT_RELAY: &str = "at the relay";
+
 /// What waits for its receivers, in a table, if anything does.
 pub(crate) fn listing(
     ledger: &Ledger,
@@ -234,10 +237,12 @@ pub(crate) fn listing(
         let waiting = ledger.waiting(peer).map(|message| {
             let text = SafeText::line(&message.text).to_string();
             let expires = message.expires.filter(|_| message.state != MessageState::Delivered);
+            let is_at_relay = ledger.is_at_relay(peer, message.seq);
+            let word = if is_at_relay { AT_RELAY } else { message.state.word() };
             let state = match expires {
                 Some(at) if at <= now => EXPIRED.to_owned(),
-                Some(at) => format!("{}{blocked}, for {} more", message.state.word(), span(at.since(now))),
-                None => format!("{}{blocked}", message.state.word()),
+                Some(at) => format!("{word}{blocked}, for {} more", span(at.since(now))),
+                None => format!("{word}{blocked}"),
             };
             (message.seq, message.typed, state, text)
         });

@@ -1,5 +1,7 @@
 //! Handlers of relays: their news, and `:relay`.
 
+use std::collections::BTreeSet;
+
 use crate::chat::Chat;
 use crate::chat::notice::{Info, Notice};
 use crate::chat::relays::{RelayNews, Relays};
@@ -8,6 +10,7 @@ use crate::peers::relay_url::RelayUrl;
 impl Chat {
     /// Sets the relays that the host is connected with; by default there are none.
     pub fn set_relays(&mut self, relays: Vec<RelayUrl>) {
+        self.account.exchange_letters();
         self.relays = Relays::of(relays);
     }
 
@@ -16,9 +19,11 @@ impl Chat {
         let told = match news {
             RelayNews::Connected { relay } => self.relays.connect(relay),
             RelayNews::Failed { relay, why } => self.relays.fail(relay, why),
-            // No letter is sent or awaited yet.
-            RelayNews::Published { .. } | RelayNews::Refused { .. } | RelayNews::Letter { .. } => None,
+            RelayNews::Published { ticket } => return self.handle_published(ticket),
+            RelayNews::Refused { ticket, why } => return self.handle_letter_refused(ticket, &why),
+            RelayNews::Letter { inbox, number, bytes } => return self.handle_letter(&inbox, number, &bytes),
         };
+        self.letters.is_changed = true;
         if let Some(told) = told {
             self.effects.info(Info::Relay(told));
         }
@@ -33,5 +38,16 @@ impl Chat {
         let head = ["relay", "state"].map(str::to_owned).to_vec();
         let rows = [head].into_iter().chain(self.relays.rows()).collect();
         self.effects.show(Notice::Table(rows));
+        let names = self.kept.iter().flat_map(|kept| {
+            let peers: BTreeSet<_> = kept.ledger.inboxes().map(|inbox| inbox.peer).collect();
+            let writable =
+                peers.into_iter().filter(|peer| kept.ledger.can_write_letter(*peer, self.now.unix));
+            writable.map(|peer| self.name_of_key(peer))
+        });
+        let names: Vec<_> = names.collect();
+        if !names.is_empty() {
+            let row = format!("letters can be left for {}", names.join(", "));
+            self.effects.show(Notice::Answer(vec![row]));
+        }
     }
 }

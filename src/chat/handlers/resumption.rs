@@ -98,6 +98,11 @@ impl Chat {
         if is_settled && self.is_without_room(Some(peer)) {
             self.release_withheld(conn);
         }
+        self.tell_resume_news(peer, news);
+    }
+
+    /// Says what a comparison of both sides' counts has brought to light.
+    pub(super) fn tell_resume_news(&mut self, peer: Fingerprint, news: impl IntoIterator<Item = ResumeNews>) {
         let name = self.name_of_key(peer);
         for one in news {
             let name = name.clone();

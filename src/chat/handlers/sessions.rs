@@ -231,7 +231,7 @@ impl Chat {
             Event::Skipped(number) => self.handle_skipped(conn, number),
             Event::Kept { upto } => self.handle_kept(conn, upto),
             Event::NextKey(next) => self.show_next_key(conn, next),
-            Event::LetterKey(_) => {}
+            Event::LetterKey(offered) => self.handle_letter_key(conn, offered),
             Event::Transfer(record) => self.handle_transfer_record(conn, record),
             Event::Oaep(event) => self.handle_oaep_event(conn, event),
             Event::Closed(reason) => self.handle_closed(conn, reason),

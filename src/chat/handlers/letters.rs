@@ -1,0 +1,256 @@
+//! Handlers of letters (`docs/PROTOCOL.md`, section 12): the second way of what is kept for people
+//! who are away, by a relay.
+//!
+//! Law: a letter leaves, and what it has brought is shown, once the changes are on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::chat::Backoff;
+use crate::chat::Chat;
+use crate::chat::io::{DeliveryProgress, DeliveryReport, Effect};
+use crate::chat::kept::AfterCommit;
+use crate::chat::letters::{LetterStep, RefusedLetter, SeedUse};
+use crate::chat::notice::Info;
+use crate::chat::relays::{RelayInfo, RelayOrder};
+use crate::chat::types::{Audience, PeerId, ReceiptDue};
+use crate::crypto::{Fingerprint, OfferedKey, Seed, letter_id};
+use crate::delivery::{Exposure, LetterDue, LetterEvent, LetterRefusal};
+use crate::ids::ConnId;
+use crate::relay::{Publish, PublishRefusal};
+use crate::time::UnixMs;
+use crate::wire::{Count, PairNumber};
+
+impl Chat {
+    /// Exchanges keys for letters in a session in which both have said what they have.
+    pub(super) fn begin_letters(&mut self, conn: ConnId) {
+        let conversation = self.conversations.get_mut(conn);
+        if conversation.is_some_and(|one| one.session.letter_pair().is_some()) {
+            self.ask_for_seed(SeedUse::Key(conn));
+        }
+    }
+
+    fn ask_for_seed(&mut self, of: SeedUse) {
+        self.letters.seeds.push_back(of);
+        self.effects.push(Effect::LetterSeed);
+    }
+
+    /// Takes the key that a peer has given in a session.
+    pub(crate) fn handle_letter_key(&mut self, conn: ConnId, offered: OfferedKey) {
+        let Some(conversation) = self.conversations.get_mut(conn) else { return };
+        let (pair, peer) = (conversation.session.letter_pair(), conversation.key);
+        if let (Some(kept), Some(pair), Some(peer)) = (&mut self.kept, pair, peer) {
+            kept.ledger.handle_letter_key(peer, &pair, offered);
+        }
+    }
+
+    /// Makes what randomness was asked for.
+    pub(crate) fn handle_letter_seed(&mut self, seed: &Seed) {
+        let (now, of) = (self.now.unix, self.letters.seeds.pop_front());
+        let Some(kept) = self.kept.as_mut().filter(|kept| kept.retry_at.is_none()) else { return };
+        let step = match of {
+            None => None,
+            Some(SeedUse::Key(conn)) => {
+                let conversation = self.conversations.get_mut(conn);
+                let session = conversation.and_then(|one| Some((one.key?, one.session.letter_pair()?)));
+                session.and_then(|(peer, pair)| {
+                    let offered = kept.ledger.begin_letters(peer, &pair, seed, now)?;
+                    Some(LetterStep::Offer { conn, offered })
+                })
+            }
+            Some(SeedUse::Letter(peer)) => {
+                let letter = kept.ledger.next_letter(peer, seed, now);
+                letter.map(|letter| LetterStep::Leave { peer, letter })
+            }
+        };
+        if let Some(step) = step {
+            self.after_commit(AfterCommit::Letter(step));
+        }
+    }
+
+    /// Reads the inboxes that are to be read, and has the letters written that are due.
+    pub(crate) fn advance_letters(&mut self) {
+        let is_due = self.letters.due_at.is_some_and(|at| at <= self.now.mono);
+        if !self.relays.is_set() || !std::mem::take(&mut self.letters.is_changed) && !is_due {
+            return;
+        }
+        let Some(kept) = self.kept.as_ref().filter(|kept| kept.retry_at.is_none()) else { return };
+        let inboxes: Vec<_> = kept.ledger.inboxes().collect();
+        let peers: BTreeSet<_> = inboxes.iter().map(|inbox| inbox.peer).collect();
+        let peers: BTreeSet<_> = peers.into_iter().filter(|peer| self.takes_letters_of(*peer)).collect();
+        let wanted: BTreeMap<_, _> = inboxes
+            .into_iter()
+            .filter(|inbox| peers.contains(&inbox.peer))
+            .map(|inbox| (inbox.inbox.as_str().to_owned(), inbox))
+            .collect();
+        for (inbox, _) in self.letters.watched.extract_if(.., |name, _| !wanted.contains_key(name)) {
+            self.effects.push(Effect::Relay(RelayOrder::Unwatch { inbox }));
+        }
+        for (inbox, watched) in wanted {
+            let after = watched.after;
+            if self.letters.watched.insert(inbox.clone(), watched).is_none() {
+                self.effects.push(Effect::Relay(RelayOrder::Watch { inbox, after }));
+            }
+        }
+        self.letters.due_at = None;
+        if self.relays.is_connected() {
+            self.write_letters(peers);
+        }
+    }
+
+    /// Whether letters of a peer are read, and written to it.
+    fn takes_letters_of(&self, peer: Fingerprint) -> bool {
+        self.is_chosen(PeerId::Key(peer)) && !self.is_blocked(peer)
+    }
+
+    fn write_letters(&mut self, peers: BTreeSet<Fingerprint>) {
+        let (now, busy) = (self.now, self.letters.busy());
+        for peer in peers {
+            // What is kept goes by the session where there is one.
+            let is_here = self.conversations.with_peer(PeerId::Key(peer)).any(|(_, one)| one.is_lasting());
+            let Some(kept) = self.kept.as_ref().filter(|_| !is_here && !busy.contains(&peer)) else {
+                continue;
+            };
+            let not_before = self.letters.refused.get(&peer).map(|refused| refused.not_before);
+            let at = match kept.ledger.letter_due(peer, now.unix) {
+                LetterDue::Never => continue,
+                LetterDue::Now => not_before.filter(|at| *at > now.mono),
+                LetterDue::At(at) => Some(now.mono + at.since(now.unix)),
+            };
+            match at {
+                None => self.ask_for_seed(SeedUse::Letter(peer)),
+                Some(at) => {
+                    self.letters.due_at = Some(self.letters.due_at.map_or(at, |before| before.min(at)));
+                }
+            }
+        }
+    }
+
+    /// Does what was to be done once it is on disk.
+    pub(super) fn follow_letter(&mut self, step: LetterStep) {
+        match step {
+            LetterStep::Offer { conn, offered } => {
+                self.with_session(conn, |session| _ = session.send_letter_key(&offered));
+            }
+            LetterStep::Leave { peer, letter } => {
+                self.letters.last_ticket += 1;
+                let ticket = self.letters.last_ticket;
+                self.letters.on_their_way.insert(ticket, peer);
+                let (inbox, id) = (letter.inbox.as_str().to_owned(), letter_id(&letter.bytes));
+                let publish = Publish { ticket, inbox, id, letter: letter.bytes };
+                self.effects.push(Effect::Relay(RelayOrder::Publish(publish)));
+            }
+            LetterStep::Show { peer, number, sent, text } => {
+                let due = ReceiptDue { conn: None, peer: Some(peer), upto: Count::Pair(number) };
+                self.receive(due, sent, text);
+            }
+            LetterStep::Read => {}
+        }
+    }
+
+    /// Nothing of that is done: it could not be kept. Letters are read again.
+    pub(super) fn fail_letter(&mut self, step: &LetterStep) {
+        match step {
+            LetterStep::Offer { .. } => {}
+            LetterStep::Leave { peer, .. } => {
+                let now = self.now.unix;
+                if let Some(kept) = &mut self.kept {
+                    kept.ledger.letter_refused(*peer, LetterRefusal::Unreachable, now);
+                }
+            }
+            LetterStep::Show { .. } | LetterStep::Read => {
+                for inbox in std::mem::take(&mut self.letters.watched).into_keys() {
+                    self.effects.push(Effect::Relay(RelayOrder::Unwatch { inbox }));
+                }
+            }
+        }
+        self.letters.is_changed = true;
+    }
+
+    /// Takes note that a letter is at the relay.
+    pub(super) fn handle_published(&mut self, ticket: u64) {
+        let now = self.now.unix;
+        if let (Some(peer), Some(kept)) = (self.letters.on_their_way.remove(&ticket), &mut self.kept) {
+            kept.ledger.letter_left(peer, now);
+            self.letters.refused.remove(&peer);
+        }
+    }
+
+    /// Takes note that one is not, or that this is not known: its lines stay in the outbox. That is
+    /// told once.
+    pub(super) fn handle_letter_refused(&mut self, ticket: u64, why: &PublishRefusal) {
+        let (now, own) = (self.now, self.account.fingerprint());
+        let Some(peer) = self.letters.on_their_way.remove(&ticket) else { return };
+        let Some(kept) = &mut self.kept else { return };
+        let refusal = match why {
+            PublishRefusal::InboxFull => LetterRefusal::InboxFull,
+            _ => LetterRefusal::Unreachable,
+        };
+        kept.ledger.letter_refused(peer, refusal, now.unix);
+        let why_before = self.letters.refused.get(&peer).map(|refused| refused.why.clone());
+        let refused = self.letters.refused.entry(peer).or_insert_with(|| RefusedLetter {
+            not_before: now.mono,
+            backoff: Backoff::default(),
+            why: String::new(),
+        });
+        refused.not_before = now.mono + refused.backoff.next_delay(own);
+        refused.why = why.to_string();
+        self.letters.is_changed = true;
+        // That there is no connection was told of the relay.
+        if *why != PublishRefusal::NotConnected && why_before.as_ref() != Some(&refused.why) {
+            let (name, why) = (self.name_of_key(peer), why.to_string());
+            self.effects.info(Info::Relay(RelayInfo::NotLeft { name, why }));
+        }
+    }
+
+    /// Takes a letter that has come.
+    pub(super) fn handle_letter(&mut self, inbox: &str, number: u64, letter: &[u8]) {
+        let exposure = match self.audience {
+            Audience::Present => Exposure::Shown,
+            Audience::Absent => Exposure::None,
+        };
+        let now = self.now.unix;
+        // One of a peer that was blocked meanwhile is read once that is undone.
+        let watched = self.letters.watched.get(inbox).filter(|inbox| self.takes_letters_of(inbox.peer));
+        let Some(watched) = watched else {
+            self.letters.is_changed = true;
+            return;
+        };
+        let Some(kept) = self.kept.as_mut().filter(|kept| kept.retry_at.is_none()) else {
+            return self.fail_letter(&LetterStep::Read);
+        };
+        let read = kept.ledger.read_letter(&watched.inbox, number, letter, exposure, now);
+        let Some(read) = read else { return };
+        for event in read.events {
+            self.take_letter_event(read.peer, event);
+        }
+        self.after_commit(AfterCommit::Letter(LetterStep::Read));
+    }
+
+    fn take_letter_event(&mut self, peer: Fingerprint, event: LetterEvent) {
+        let report = |progress, name| DeliveryReport { to: name, fingerprint: Some(peer), progress };
+        match event {
+            LetterEvent::News(news) => self.tell_resume_news(peer, [news]),
+            LetterEvent::Text { seq, typed, text } => self.take_letter_text(peer, seq, typed, text.to_vec()),
+            LetterEvent::Skipped { .. } => {}
+            LetterEvent::Kept { upto } => {
+                self.note_progress(peer, 0);
+                let name = self.name_of_key(peer);
+                self.effects.push(Effect::Delivery(report(DeliveryProgress::Delivered(upto), name)));
+            }
+            LetterEvent::Received { upto, texts } => {
+                self.note_progress(peer, 0);
+                self.counters.acked += texts;
+                let name = self.name_of_key(peer);
+                self.effects.push(Effect::Delivery(report(DeliveryProgress::Received(upto), name)));
+            }
+        }
+    }
+
+    fn take_letter_text(&mut self, peer: Fingerprint, seq: u64, sent: UnixMs, text: Vec<u8>) {
+        let inbound = self.kept.as_ref().and_then(|kept| kept.ledger.inbound(peer));
+        let Some(epoch) = inbound.map(|inbound| inbound.epoch) else { return };
+        self.keep_received(peer, &text);
+        let number = PairNumber { epoch, seq };
+        self.after_commit(AfterCommit::Letter(LetterStep::Show { peer, number, sent, text }));
+    }
+}

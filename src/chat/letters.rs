@@ -1,0 +1,69 @@
+//! Letters to and from people who are away: what is at the relay, and what waits for it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::backoff::Backoff;
+use crate::crypto::{Fingerprint, OfferedKey};
+use crate::delivery::{OutgoingLetter, WatchedInbox};
+use crate::ids::ConnId;
+use crate::time::{MonoMs, UnixMs};
+use crate::wire::PairNumber;
+
+/// Letters of a chat that has a relay.
+#[derive(Default)]
+pub(crate) struct Letters {
+    /// Inboxes that are read at the relay, by their names.
+    pub(crate) watched: BTreeMap<String, WatchedInbox>,
+    /// What the randomness is for that was asked for, in its order.
+    pub(crate) seeds: VecDeque<SeedUse>,
+    /// Number of the last letter that was handed to the relay.
+    pub(crate) last_ticket: u64,
+    /// Letters on their way to the relay, by their numbers.
+    pub(crate) on_their_way: BTreeMap<u64, Fingerprint>,
+    /// Peers a letter to whom the relay has refused.
+    pub(crate) refused: BTreeMap<Fingerprint, RefusedLetter>,
+    /// Whether something may have become due.
+    pub(crate) is_changed: bool,
+    /// When the next letter is due.
+    pub(crate) due_at: Option<MonoMs>,
+}
+
+/// Use of fresh randomness.
+pub(crate) enum SeedUse {
+    /// Our key for a session.
+    Key(ConnId),
+    /// A letter to a peer.
+    Letter(Fingerprint),
+}
+
+/// Letter that the relay has refused.
+pub(crate) struct RefusedLetter {
+    /// Moment before which no other is written.
+    pub(crate) not_before: MonoMs,
+    pub(crate) backoff: Backoff,
+    /// Why, as it was told.
+    pub(crate) why: String,
+}
+
+/// Step of letters that is due once a change is on disk.
+pub(crate) enum LetterStep {
+    /// Our key is given to the peer of a session.
+    Offer { conn: ConnId, offered: OfferedKey },
+    /// A letter is left at the relay.
+    Leave { peer: Fingerprint, letter: OutgoingLetter },
+    /// A text that has come in one is shown.
+    Show { peer: Fingerprint, number: PairNumber, sent: UnixMs, text: Vec<u8> },
+    /// One was read.
+    Read,
+}
+
+impl Letters {
+    /// Peers for whom a letter is being made or is on its way.
+    pub(crate) fn busy(&self) -> BTreeSet<Fingerprint> {
+        let made = self.seeds.iter().filter_map(|of| match of {
+            SeedUse::Letter(peer) => Some(*peer),
+            SeedUse::Key(_) => None,
+        });
+        made.chain(self.on_their_way.values().copied()).collect()
+    }
+}
