@@ -16,11 +16,12 @@ use crate::delivery::{HistoryEntry, Pairs, StoredHistory};
 use crate::ids::{ConnId, DialId, FaceId, ListenerId};
 use crate::limits;
 use crate::peers::book::{Book, ChangedBook};
+use crate::peers::invitation::new_token;
 use crate::peers::met::MetPeers;
 use crate::peers::name::Name;
 use crate::session::Role;
 use crate::time::{MonoMs, Now, UnixMs};
-use crate::wire::ByeReason;
+use crate::wire::{ByeReason, Introduction, Token};
 
 /// Most acts of one input, and most effects of one act.
 const ACTS: usize = 60;
@@ -28,7 +29,7 @@ const EFFECTS: usize = 20_000;
 /// Most waits between the wish to end and the end.
 const WAITS: usize = 200;
 /// Lines of a person, to which a fuzzer adds its own. `{}` is a name.
-const LINES: [&str; 24] = [
+const LINES: [&str; 31] = [
     "hello",
     "@{} hi",
     ":to {}",
@@ -52,6 +53,13 @@ const LINES: [&str; 24] = [
     ":nick {}",
     ":keygen",
     ":history keep",
+    ":listen 8001 --ask",
+    ":invite",
+    ":invite {} --for 1m",
+    ":invite drop 1",
+    ":admit 1",
+    ":refuse 1",
+    ":connect two.example --knock hi",
     ":quit",
 ];
 
@@ -77,6 +85,8 @@ struct World {
     met: MetPeers,
     pairs: Pairs,
     history: Vec<HistoryEntry>,
+    /// Token of the last invitation.
+    token: Option<Token>,
     is_over: bool,
 }
 
@@ -109,6 +119,7 @@ impl World {
             met: MetPeers::default(),
             pairs: Pairs::new(),
             history: Vec::new(),
+            token: None,
             is_over: false,
         };
         let form = choices.byte();
@@ -126,8 +137,10 @@ impl World {
                 put_aside: None,
             });
         }
-        if form & 8 != 0 {
-            world.chat.set_callers(AcceptPolicy::KnownOnly);
+        match form & 24 {
+            8 => world.chat.set_callers(AcceptPolicy::KnownOnly),
+            16 => world.chat.set_callers(AcceptPolicy::Ask),
+            _ => {}
         }
         world.handle(Input::Line(":listen 127.0.0.1:8000"));
         world
@@ -215,8 +228,14 @@ impl World {
 
     fn connect(&mut self, role: Role, dial: Option<DialId>, choices: &mut Choices<'_>) -> ConnId {
         let caller = Caller::chosen(choices);
+        let introduction = match (role, choices.below(4)) {
+            (Role::Responder, _) | (_, 0) => None,
+            (_, 1) => Some(Introduction::Knock(choices.word())),
+            (_, 2) => Some(Introduction::Invitation(Token::new([1; 16]))),
+            _ => self.token.clone().map(Introduction::Invitation),
+        };
         let seed = self.seed();
-        let mut link = Link::new(role, caller, dial, seed, self.now.mono);
+        let mut link = Link::new(role, caller, dial, introduction, seed, self.now.mono);
         link.work(self.now.mono);
         let conn = ConnId(self.ids);
         self.links.insert(conn, link);
@@ -369,6 +388,11 @@ impl World {
             }
             Effect::Job { conn, .. } if self.fails => Some(Input::JobRefused { conn }),
             Effect::Job { conn, job, .. } => Some(Input::JobDone { conn, result: job.run(&KEYS[0]) }),
+            Effect::TokenSeed => {
+                let seed = self.seed();
+                self.token = Some(new_token(&seed));
+                Some(Input::TokenSeed(seed))
+            }
             Effect::Seed { conn } => Some(Input::Seed { conn, seed: self.seed() }),
             Effect::ReadBook { conn } => {
                 let book = if self.fails { Err(failure()) } else { Ok(Some(self.book.clone())) };

@@ -225,10 +225,7 @@ impl Chat {
     }
 
     fn postpone(&mut self, id: DialId) {
-        if let Some(Dial { redial: Some(redial), begins_at, .. }) = self.dials.remove(&id) {
-            if begins_at.is_none() {
-                self.effects.push(Effect::CancelConnect(id));
-            }
+        if let Some(Dial { redial: Some(redial), .. }) = self.take_dial(id) {
             self.dial_later(redial);
         }
     }
@@ -267,11 +264,16 @@ impl Chat {
 
     /// Drops what would call a peer again. Returns whether anything did.
     pub(crate) fn drop_redial(&mut self, peer: Fingerprint) -> bool {
-        let Some(id) = self.redial_to(peer) else { return false };
-        if self.dials.remove(&id).is_some_and(|dial| dial.begins_at.is_none()) {
+        self.redial_to(peer).and_then(|id| self.take_dial(id)).is_some()
+    }
+
+    /// Takes a call out, and gives it up where it has begun.
+    pub(super) fn take_dial(&mut self, id: DialId) -> Option<Dial> {
+        let dial = self.dials.remove(&id)?;
+        if dial.begins_at.is_none() {
             self.effects.push(Effect::CancelConnect(id));
         }
-        true
+        Some(dial)
     }
 
     /// Ends the calls of a peer, and says so. Returns whether it was called.

@@ -48,8 +48,7 @@ impl Chat {
     }
 
     pub(crate) fn cancel_dial(&mut self, id: DialId) {
-        if let Some(dial) = self.dials.remove(&id) {
-            self.effects.push(Effect::CancelConnect(id));
+        if let Some(dial) = self.take_dial(id) {
             self.effects.info(Info::ConnectCancelled { target: dial.options.target.to_string() });
             self.give_up_dial(id, &dial);
         }
@@ -78,8 +77,9 @@ impl Chat {
         for conversation in self.conversations.values_mut() {
             conversation.begin_close(self.now.mono, shutdown.at_latest);
         }
-        for (id, dial) in std::mem::take(&mut self.dials) {
-            self.effects.push(Effect::CancelConnect(id));
+        while let Some(id) = self.dials.keys().next().copied()
+            && let Some(dial) = self.take_dial(id)
+        {
             if let Some(redial) = dial.redial.as_ref().filter(|_| shutdown.calls == Calls::Ended) {
                 self.set_calls(redial.peer, Calls::Ended);
             }

@@ -9,7 +9,7 @@ use crate::peers::book::Book;
 use crate::peers::name::Name;
 use crate::session::{CloseReason, Event, Output, RekeyThresholds, Role, Session, SessionConfig};
 use crate::time::MonoMs;
-use crate::wire::{ByeReason, Durability, FileTransfer, Letters, Lifetime, Purpose};
+use crate::wire::{ByeReason, Durability, FileTransfer, Introduction, Letters, Lifetime, Purpose};
 
 use super::act::{self, Caller};
 
@@ -50,6 +50,7 @@ impl Link {
         role: Role,
         caller: Caller,
         dial: Option<DialId>,
+        introduction: Option<Introduction>,
         seed: Seed,
         now: MonoMs,
     ) -> Self {
@@ -66,7 +67,7 @@ impl Link {
                 durability: Durability::Connection,
                 file_transfer: FileTransfer::Unsupported,
                 letters: Letters::Unsupported,
-                introduction: None,
+                introduction,
                 rekeying,
             },
             seed,
@@ -92,7 +93,11 @@ impl Link {
                 Output::Transmit(bytes) => self.unread.extend(bytes),
                 Output::Job(job) => self.session.handle_job(now, job.run(&KEYS[self.caller.key])),
                 Output::WantSeed => self.session.handle_seed(now, &Seed::new([9; 32])),
+                Output::Event(Event::PeerKey(_)) if self.session.asks_for_lobby() => {
+                    self.session.accept_into_lobby(now);
+                }
                 Output::Event(Event::PeerKey(_)) => self.session.accept_key(now),
+                Output::Event(Event::Introduced { .. }) => self.session.admit(now),
                 Output::Event(Event::Message { count, text, .. }) => {
                     self.session.ack(count);
                     self.unacked += text.len();

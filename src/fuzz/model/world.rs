@@ -494,7 +494,7 @@ impl World {
 
     fn connect(&mut self, caller: Caller, dial: Option<DialId>) -> ConnId {
         let role = if dial.is_some() { Role::Responder } else { Role::Initiator };
-        let mut link = Link::new(role, caller, dial, self.seed(), self.now.mono);
+        let mut link = Link::new(role, caller, dial, None, self.seed(), self.now.mono);
         link.work(self.now.mono);
         let conn = ConnId(self.ids);
         self.links.insert(conn, link);
