@@ -360,9 +360,13 @@ impl Helper {
             let cells = self.shared.sizes.settled().cells;
             let is_cut = self.line.get().painting == Painting::Line && self.shared.sizes.is_narrower();
             let tall = if is_cut { tall.cut(prompt_end, cells) } else { tall };
+            // On a screen that has become taller, it stays in the last rows with every key.
+            let rows = self.shared.sizes.settled().rows;
+            let first = reflow::TO_LAST_ROW.to_owned() + &reflow::up(rows.saturating_sub(1));
+            let place = if rows_above > 0 { first } else { String::new() };
             let (rows_of_tall, rows_above) = tall.painted(&prompt, rows_above);
             self.line.set(LineState { rows_above, ..self.line.get() });
-            return rows_of_tall;
+            return place + &rows_of_tall;
         }
         self.cut(rows, prompt_end)
     }
