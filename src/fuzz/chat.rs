@@ -137,9 +137,9 @@ impl World {
                 put_aside: None,
             });
         }
-        match form & 24 {
-            8 => world.chat.set_callers(AcceptPolicy::KnownOnly),
-            16 => world.chat.set_callers(AcceptPolicy::Ask),
+        match form & 0b1_1000 {
+            0b0_1000 => world.chat.set_callers(AcceptPolicy::KnownOnly),
+            0b1_0000 => world.chat.set_callers(AcceptPolicy::Ask),
             _ => {}
         }
         world.handle(Input::Line(":listen 127.0.0.1:8000"));

@@ -200,7 +200,7 @@ fn commands_are_listed_on_a_common_and_on_a_small_screen() {
         let (mut alice, mut bob) = Pty::start_with_bob(&setup);
         alice.press(":\t");
         alice.check_picture(&format!("commands-{size}"), |screen| {
-            has(screen, ":verify") && screen.contents().trim_end().ends_with("> :")
+            has(screen, ":status") && screen.contents().trim_end().ends_with("> :")
         });
         // The list holds nothing up: what arrives is shown at once.
         bob.types("hi");
