@@ -55,7 +55,8 @@ impl Other {
             }
             Self::Wormhole => {
                 let at = format!("tcp:{port}:interface=127.0.0.1");
-                _servers = vec![quiet("twist", &["wormhole-mailbox", "--port", &at])?];
+                let db = folder.join("mailbox.sqlite").display().to_string();
+                _servers = vec![quiet("twist", &["wormhole-mailbox", "--channel-db", &db, "--port", &at])?];
                 wait_for_port(port)?;
                 let relay = format!("--relay-url=ws://127.0.0.1:{port}/v1");
                 let common = [relay.as_str(), "--transit-helper="];
