@@ -254,17 +254,33 @@ fn a_cursor_that_tmux_puts_too_high_costs_no_row_of_a_message() {
     }
 }
 
+/// A prompt that is full of messages, which it gives too.
+fn start_with_messages(setup: &Setup<'_>) -> (Pty, Process, Vec<String>) {
+    let (alice, mut bob) = Pty::start_with_bob(setup);
+    alice.fill();
+    let said: Vec<_> = (10..30).map(|number| format!("words of number {number}")).collect();
+    for text in &said {
+        bob.types(text);
+        alice.sees(text);
+    }
+    (alice, bob, said)
+}
+
+/// Every message stands there, and the line arrives as it was typed.
+fn all_shown_and_sent(alice: &mut Pty, bob: &mut Process, said: &[String], term: &str) {
+    let shown = packed(&alice.screen());
+    for text in said {
+        assert!(shown.contains(&packed(text)), "{text} {term} {}", alice.picture());
+    }
+    alice.press("\r");
+    assert_eq!(bob.hears("alice", 1), [format!("!{LONG}")]);
+}
+
 #[test]
 fn keys_that_the_editor_has_read_as_the_size_changes_cost_no_row_of_a_message() {
     for term in [TMUX, Setup::WIDE.term] {
         let setup = Setup { cols: 40, rows: 60, term, ..Setup::WIDE };
-        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
-        alice.fill();
-        let said: Vec<_> = (10..30).map(|number| format!("words of number {number}")).collect();
-        for text in &said {
-            bob.types(text);
-            alice.sees(text);
-        }
+        let (mut alice, mut bob, said) = start_with_messages(&setup);
         alice.press(&format!("{LONG}\x01"));
         alice.wait("the line", |screen| packed(&screen.contents()).ends_with(&packed(LONG)));
         // Read at once, and painted one by one.
@@ -274,12 +290,7 @@ fn keys_that_the_editor_has_read_as_the_size_changes_cost_no_row_of_a_message() 
         alice.wait("the line as it is", |screen| {
             packed(&screen.contents()).ends_with(&packed(&format!("bob?>!{LONG}")))
         });
-        let shown = packed(&alice.screen());
-        for text in &said {
-            assert!(shown.contains(&packed(text)), "{text} {term} {}", alice.picture());
-        }
-        alice.press("\r");
-        assert_eq!(bob.hears("alice", 1), [format!("!{LONG}")]);
+        all_shown_and_sent(&mut alice, &mut bob, &said, term);
     }
 }
 
@@ -288,13 +299,7 @@ fn a_width_right_after_a_height_costs_no_row_of_a_message_when_keys_follow() {
     for term in [TMUX, Setup::WIDE.term] {
         // Room for a copy of the line for every key.
         let setup = Setup { cols: 40, rows: 600, term, ..Setup::WIDE };
-        let (mut alice, mut bob) = Pty::start_with_bob(&setup);
-        alice.fill();
-        let said: Vec<_> = (10..30).map(|number| format!("words of number {number}")).collect();
-        for text in &said {
-            bob.types(text);
-            alice.sees(text);
-        }
+        let (mut alice, mut bob, said) = start_with_messages(&setup);
         alice.press(LONG);
         let whole = |screen: &Screen| packed(&screen.contents()).ends_with(&packed(LONG));
         alice.wait("the line", whole);
@@ -311,12 +316,7 @@ fn a_width_right_after_a_height_costs_no_row_of_a_message_when_keys_follow() {
         alice.wait("the line as it is", |screen| {
             packed(&screen.contents()).contains(&packed(&format!(">!{LONG}")))
         });
-        let shown = packed(&alice.screen());
-        for text in &said {
-            assert!(shown.contains(&packed(text)), "{text} {term} {}", alice.picture());
-        }
-        alice.press("\r");
-        assert_eq!(bob.hears("alice", 1), [format!("!{LONG}")]);
+        all_shown_and_sent(&mut alice, &mut bob, &said, term);
     }
 }
 
