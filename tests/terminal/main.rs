@@ -289,10 +289,12 @@ fn no_color_means_an_editor_without_colour() {
 fn a_paste_too_large_for_the_editor_is_refused_and_the_prompt_lives() {
     let (mut alice, bob) = Pty::start_with_bob(&Setup::SMALL);
     let block = "x\n".repeat(70_000);
+    alice.press("still ");
+    alice.wait("what was typed", |screen| screen.contents().contains("still"));
     alice.press(&format!("\x1b[200~{block}\x1b[201~"));
     alice.wait("the refusal", |screen| screen.contents().replace('\n', "").contains("too long"));
-    alice.press("still here\r");
-    assert_eq!(bob.hears("alice", 1), ["still here"]);
+    alice.press("here\r");
+    assert_eq!(bob.hears("alice", 1), ["still here"], "what stood before the paste is kept");
 }
 
 #[test]

@@ -581,6 +581,10 @@ fn left_out(later: &[String], not_chosen: &[String]) -> String {
 /// Row after a block or an edited text was dropped.
 pub(crate) const DROPPED: &str = "* dropped; nothing was sent";
 
+/// Row after a line that the editor could not lay out.
+pub(crate) const NOT_SHOWN: &str =
+    "* this line cannot be shown, and was not sent; the last line of the history (Up) is its text";
+
 /// Row after an external editor failed.
 pub(crate) fn editor_failed(editor: &str, why: &str) -> String {
     let editor = SafeText::line(editor);

@@ -158,6 +158,8 @@ pub(crate) enum LineMode {
 pub(crate) struct LineText {
     pub(crate) mode: LineMode,
     pub(crate) text: String,
+    /// Its text before it became longer than any line may be.
+    pub(crate) before_giant: String,
     /// The prompt as it was begun.
     pub(crate) start: Option<LineStart>,
     pub(crate) painted: PaintedLine,

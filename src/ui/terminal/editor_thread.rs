@@ -43,7 +43,42 @@ enum ReadOutcome {
     Handled(Option<HandledLine>),
     /// Text to be edited further, in the next line.
     EditAgain(String),
+    /// A paste that the editor cannot lay out, and the text before it.
+    GiantPaste {
+        bytes: u64,
+        before: String,
+    },
     Discarded,
+}
+
+/// What ended a read without a line.
+enum Left {
+    Anew(BeginAnew),
+    Panicked,
+}
+
+/// What becomes of the line of a read that has panicked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum AfterPanic {
+    /// A paste was too much for the editor.
+    GiantPaste,
+    /// The text is edited further.
+    EditAgain,
+    /// It was begun with this text already: the text goes to the history, or it would panic for ever.
+    Remember,
+}
+
+impl AfterPanic {
+    /// With the bytes of the line at last, its text, and the text that it began with.
+    fn of(bytes: usize, text: &str, initial: &str) -> Self {
+        if bytes > limits::LINE_BYTES {
+            Self::GiantPaste
+        } else if text == initial {
+            Self::Remember
+        } else {
+            Self::EditAgain
+        }
+    }
 }
 
 impl EditorThread {
@@ -70,6 +105,10 @@ impl EditorThread {
                     initial = text;
                     continue;
                 }
+                ReadOutcome::GiantPaste { bytes, before } => {
+                    initial = before;
+                    self.events.hand_over(EditorEvent::TooLong { bytes })
+                }
                 ReadOutcome::Discarded => continue,
             };
             let Some(handled) = handled else { break };
@@ -86,17 +125,11 @@ impl EditorThread {
         let mut begun = BeginAnew { text: initial.to_owned(), cursor: initial.len() };
         let read = loop {
             let prompt = self.shared.state().natural_prompt();
-            // Rows are counted in sixteen bits, and a giant paste overflows them.
-            let initial = begun.text.split_at(begun.cursor);
-            let prompt = AskedPrompt { text: &prompt, sizes: &self.shared.sizes };
-            let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, initial)));
-            self.shared.gate.close();
+            let read = self.read(editor, &prompt, begun.text.split_at(begun.cursor));
             begun = match read {
                 Ok(read) => break Some(read),
-                Err(left) => match left.downcast::<BeginAnew>() {
-                    Ok(left) => *left,
-                    Err(_) => break None,
-                },
+                Err(Left::Anew(left)) => left,
+                Err(Left::Panicked) => break None,
             };
             if let Some(text) = self.shared.take_typed_unseen() {
                 return ReadOutcome::EditAgain(text);
@@ -129,10 +162,34 @@ impl EditorThread {
             Some(Err(ReadlineError::Interrupted)) => ReadOutcome::Event(EditorEvent::Interrupt),
             Some(Err(error)) => editor_failure(editor, error),
             None => {
-                let bytes = bytes.max(limits::LINE_BYTES + 1) as u64;
-                ReadOutcome::Event(EditorEvent::TooLong { bytes })
+                let text = helper(editor).last_text();
+                match AfterPanic::of(bytes, &text, initial) {
+                    AfterPanic::GiantPaste => {
+                        let before = helper(editor).take_text_before_giant();
+                        ReadOutcome::GiantPaste { bytes: bytes as u64, before }
+                    }
+                    AfterPanic::EditAgain => ReadOutcome::EditAgain(text),
+                    AfterPanic::Remember => {
+                        self.add_to_history(editor, &text);
+                        self.print_note(display::NOT_SHOWN);
+                        ReadOutcome::Discarded
+                    }
+                }
             }
         }
+    }
+
+    /// Reads one line. Rows are counted in sixteen bits, and a giant paste overflows them.
+    fn read(
+        &self,
+        editor: &mut LineEditor,
+        prompt: &str,
+        initial: (&str, &str),
+    ) -> Result<rustyline::Result<String>, Left> {
+        let prompt = AskedPrompt { text: prompt, sizes: &self.shared.sizes };
+        let read = catch_unwind(AssertUnwindSafe(|| editor.readline_with_initial(&prompt, initial)));
+        self.shared.gate.close();
+        read.map_err(|left| left.downcast().map_or(Left::Panicked, |left| Left::Anew(*left)))
     }
 
     fn accept_line(&self, editor: &mut LineEditor, line: &str) -> ReadOutcome {
@@ -170,9 +227,13 @@ impl EditorThread {
         while !self.shared.is_closing() {
             let question = display::block_question(block.lines().count());
             helper(editor).start_line(LineMode::Answer, "");
-            let answer = editor.readline(&AskedPrompt { text: &question, sizes: &self.shared.sizes });
-            self.shared.gate.close();
-            let answer = answer.map_or_else(|_| "drop".to_owned(), |answer| answer.trim().to_lowercase());
+            let answer = match self.read(editor, &question, ("", "")) {
+                Ok(Ok(answer)) => answer.trim().to_lowercase(),
+                Err(Left::Panicked) if helper(editor).bytes() > limits::LINE_BYTES => {
+                    "a giant paste".to_owned()
+                }
+                Ok(Err(_)) | Err(_) => "drop".to_owned(),
+            };
             match answer.as_str() {
                 "s" | "send" => {
                     let Some(message) = self.shared.state().own_message(&block, &start) else {
@@ -261,4 +322,18 @@ fn editor_failure(editor: &LineEditor, error: ReadlineError) -> ReadOutcome {
 fn write_line(text: &str) {
     // A terminal that is gone needs no text.
     let _ = print_line(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_taken_for_a_giant_paste_only_where_there_was_one_and_never_repeats_without_end() {
+        let giant = "x".repeat(limits::LINE_BYTES + 1);
+        assert_eq!(AfterPanic::of(giant.len(), &giant, ""), AfterPanic::GiantPaste);
+        assert_eq!(AfterPanic::of(giant.len(), &giant, &giant), AfterPanic::GiantPaste);
+        assert_eq!(AfterPanic::of(9, "안녕 bob", ""), AfterPanic::EditAgain);
+        assert_eq!(AfterPanic::of(9, "안녕 bob", "안녕 bob"), AfterPanic::Remember);
+    }
 }

@@ -32,6 +32,7 @@ use super::screen_sizes::Columns;
 use super::tall_line::TallLine;
 use crate::app::os;
 use crate::chat::{Echo, LineStart, display};
+use crate::limits;
 use crate::render::colour::{self, ColourDepth};
 use crate::render::{Size, prompt_line};
 use crate::ui::size::size;
@@ -96,6 +97,7 @@ impl Helper {
         line.mode = mode;
         if mode == LineMode::Line {
             initial.clone_into(&mut line.text);
+            line.before_giant.clear();
             line.start = None;
         }
     }
@@ -113,6 +115,11 @@ impl Helper {
     /// The text of the line as it was last painted.
     pub(crate) fn last_text(&self) -> String {
         self.shared.line().text.clone()
+    }
+
+    /// The text of the line before it became longer than any line may be.
+    pub(crate) fn take_text_before_giant(&self) -> String {
+        std::mem::take(&mut self.shared.line().before_giant)
     }
 
     /// A line that was read, with the prompt as it was begun.
@@ -303,9 +310,13 @@ impl Helper {
         line.painted.screen_cells = self.shared.sizes.settled().cells;
     }
 
-    /// The first character of a line fixes whom it is for: whom the prompt showed then.
+    /// The first character of a line fixes whom it is for: whom the prompt showed then. A giant
+    /// paste may be lost, and what was typed before it is not.
     fn track_start(&self, text: &str) {
         let mut line = self.shared.line();
+        if text.len() > limits::LINE_BYTES && line.text.len() <= limits::LINE_BYTES {
+            line.before_giant = std::mem::take(&mut line.text);
+        }
         if text.is_empty() {
             line.start = None;
         } else if line.start.is_none() {
