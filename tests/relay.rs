@@ -663,9 +663,13 @@ fn letters() -> Result<(), Failed> {
     acquainted(&alice, &bob);
     let mut here = alice.starts(&[]);
     here.types(":to bob");
+    here.sees(
+        "plain text now goes to bob, who is away; it goes by the relay, or once you are both connected",
+    );
     for number in 1..=20 {
         here.types(&format!("line {number} of alice"));
     }
+    here.sees("queued; bob gets it by the relay, or when you are both connected (:outbox)");
     is_at_relay(&mut here, "line 20 of alice");
     here.types(":quit");
     here.ends();

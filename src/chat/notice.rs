@@ -7,7 +7,7 @@ use super::lobby::{InvitationWarning, InvitationsInfo, LobbyInfo};
 use super::redial::AfterLoss;
 use super::relays::RelayInfo;
 use super::trust_policy::KeyRefusal;
-use super::types::{HistoryPolicy, KeyFor, NotifyPolicy, ReceiptDue, TrustLevel};
+use super::types::{HistoryPolicy, KeyFor, LaterBy, NotifyPolicy, ReceiptDue, TrustLevel};
 use crate::crypto::{Fingerprint, SafetyNumber};
 use crate::delivery::{Direction, Exposure, HistoryRow, Withdrawal, WithdrawalOutcome};
 use crate::limits;
@@ -353,9 +353,9 @@ pub enum OaepInfo {
 #[expect(missing_docs, reason = "each variant is its sentence in `display`")]
 pub enum DeliveryInfo {
     // Text to somebody away is kept.
-    AddressedLater { name: String },
+    AddressedLater { name: String, by: LaterBy },
     // Text that waits until the peer is connected.
-    Queued { name: String },
+    Queued { name: String, by: LaterBy },
     // Messages that go out to a peer who has come.
     GoesOut { name: String, fingerprint: Fingerprint, count: usize },
     // Lines that wait as the program ends, by their receivers, and how many these have on disk.

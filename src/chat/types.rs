@@ -369,6 +369,15 @@ pub enum NoReply {
     Full,
 }
 
+/// Ways on which text goes later that waits for somebody who is away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LaterBy {
+    /// The next connection.
+    Connection,
+    /// That or a letter by the relay, whichever comes first.
+    ConnectionOrRelay,
+}
+
 /// What becomes of several lasting connections with one key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Rivals {

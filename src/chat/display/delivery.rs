@@ -5,7 +5,7 @@ use std::fmt;
 use super::RecordingClass;
 use super::RecordingClass::{AnyRows, RowsAbout};
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Numbers};
-use crate::chat::types::HistoryPolicy;
+use crate::chat::types::{HistoryPolicy, LaterBy};
 use crate::crypto::Fingerprint;
 use crate::delivery::{Withdrawal, WithdrawalOutcome};
 use crate::limits;
@@ -18,14 +18,19 @@ impl DeliveryInfo {
     /// `outbox` is the command that lists what waits.
     pub(super) fn describe(&self, outbox: &str) -> (RecordingClass<'_>, String) {
         match self {
-            Self::AddressedLater { name } => (
-                AnyRows,
-                format!(
-                    "plain text now goes to {name}, who is away; it is kept until you are both connected"
-                ),
-            ),
-            Self::Queued { name } => {
-                (AnyRows, format!("queued; {name} gets it when you are both connected ({outbox})"))
+            Self::AddressedLater { name, by } => {
+                let way = match by {
+                    LaterBy::Connection => "it is kept until you are both connected",
+                    LaterBy::ConnectionOrRelay => "it goes by the relay, or once you are both connected",
+                };
+                (AnyRows, format!("plain text now goes to {name}, who is away; {way}"))
+            }
+            Self::Queued { name, by } => {
+                let way = match by {
+                    LaterBy::Connection => "when",
+                    LaterBy::ConnectionOrRelay => "by the relay, or when",
+                };
+                (AnyRows, format!("queued; {name} gets it {way} you are both connected ({outbox})"))
             }
             Self::GoesOut { name, count, .. } => {
                 let lines =

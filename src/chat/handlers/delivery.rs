@@ -364,8 +364,8 @@ impl Chat {
         }
         // Once for each absence.
         if self.kept.as_mut().is_some_and(|kept| kept.told.insert(peer)) {
-            let name = self.name_of_key(peer);
-            self.effects.info(Info::Delivery(DeliveryInfo::Queued { name }));
+            let (name, by) = (self.name_of_key(peer), self.later_by(peer));
+            self.effects.info(Info::Delivery(DeliveryInfo::Queued { name, by }));
         }
     }
 

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::chat::Backoff;
 use crate::chat::Chat;
 use crate::chat::io::{DeliveryProgress, DeliveryReport, Effect};
-use crate::chat::kept::AfterCommit;
+use crate::chat::kept::{AfterCommit, KeptMessages};
 use crate::chat::letters::{LetterStep, RefusedLetter, SeedUse};
 use crate::chat::notice::Info;
 use crate::chat::relays::{RelayInfo, RelayOrder};
-use crate::chat::types::{Audience, PeerId, ReceiptDue};
+use crate::chat::types::{Audience, LaterBy, PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, OfferedKey, Seed, letter_id};
 use crate::delivery::{Exposure, LetterDue, LetterEvent, LetterRefusal};
 use crate::ids::ConnId;
@@ -94,6 +94,17 @@ impl Chat {
         self.letters.due_at = None;
         if self.relays.is_connected() {
             self.write_letters(peers);
+        }
+    }
+
+    /// Ways on which text goes that waits for a peer who is away.
+    pub(super) fn later_by(&self, peer: Fingerprint) -> LaterBy {
+        let can_write = |kept: &KeptMessages| kept.ledger.can_write_letter(peer, self.now.unix);
+        let has_relay = self.relays.is_set() && self.takes_letters_of(peer);
+        if has_relay && self.kept.as_ref().is_some_and(can_write) {
+            LaterBy::ConnectionOrRelay
+        } else {
+            LaterBy::Connection
         }
     }
 

@@ -468,8 +468,10 @@ impl Chat {
         self.effects.info(match open.map(|peer| peer.trust_level) {
             Some(trust_level) => Info::Addressed { name, trust_level },
             // Who is addressed is chosen.
-            None if self.can_keep_for(id).is_some() => Info::Delivery(DeliveryInfo::AddressedLater { name }),
-            None => Info::AddressedAway { name },
+            None => match self.can_keep_for(id) {
+                Some(peer) => Info::Delivery(DeliveryInfo::AddressedLater { name, by: self.later_by(peer) }),
+                None => Info::AddressedAway { name },
+            },
         });
     }
 

@@ -64,7 +64,7 @@ enum AfterPanic {
     GiantPaste,
     /// The text is edited further.
     EditAgain,
-    /// It was begun with this text already: the text goes to the history, or it would panic for ever.
+    /// It began with this text: that goes to the history, as it would panic without end.
     Remember,
 }
 
