@@ -1,0 +1,81 @@
+//! Mailbox of a user, driven by hand.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rsachat::relay::{Mailbox, MailboxEvent, Publish};
+use rsachat::time::MonoMs;
+
+use crate::site::{Node, Site};
+use crate::support::PATIENCE;
+
+/// Mailbox of a user on a socket of its own.
+pub(crate) struct Client {
+    pub(crate) tcp: TcpStream,
+    pub(crate) mailbox: Mailbox,
+    began: Instant,
+    events: Vec<MailboxEvent>,
+}
+
+impl Client {
+    pub(crate) fn new(site: &Site, node: &Node, user: &str) -> Self {
+        let tcp = TcpStream::connect(&node.at).unwrap();
+        let (mailbox, events) = (Mailbox::default(), Vec::new());
+        let mut client = Self { tcp, mailbox, began: Instant::now(), events };
+        client.mailbox.connect(client.now());
+        let key = site.nkey(user);
+        let mut info = None;
+        client.until(|client| {
+            info = client.mailbox.take_info();
+            info.is_some()
+        });
+        let nonce = info.unwrap().nonce.unwrap();
+        client.mailbox.log_in(client.now(), Some((key.public(), key.sign(&nonce))), key.public());
+        client.until(|client| client.events.pop() == Some(MailboxEvent::Ready));
+        client
+    }
+
+    pub(crate) fn now(&self) -> MonoMs {
+        MonoMs(self.began.elapsed().as_millis().try_into().unwrap())
+    }
+
+    /// Does what is due until something is so.
+    #[track_caller]
+    pub(crate) fn until(&mut self, mut so: impl FnMut(&mut Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            self.mailbox.tick(self.now()).unwrap();
+            self.tcp.write_all(&self.mailbox.take_bytes()).unwrap();
+            self.events.extend(std::iter::from_fn(|| self.mailbox.poll_event()));
+            if so(self) {
+                return;
+            }
+            assert!(Instant::now() < end, "{:?}", self.events);
+            let due = self.mailbox.poll_timeout().unwrap().since(self.now()).clamp(1, 100);
+            self.tcp.set_read_timeout(Some(Duration::from_millis(due))).unwrap();
+            let mut bytes = [0; 4_096];
+            match self.tcp.read(&mut bytes) {
+                Ok(count) => self.mailbox.receive(self.now(), &bytes[..count]).unwrap(),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+    }
+
+    pub(crate) fn leave(&mut self, ticket: u64, inbox: &str, letter: &[u8]) -> MailboxEvent {
+        let (inbox, id, letter) = (inbox.to_owned(), format!("{ticket}"), letter.to_vec());
+        self.mailbox.publish(self.now(), &Publish { ticket, inbox, id, letter });
+        self.until(|client| !client.events.is_empty());
+        self.events.pop().unwrap()
+    }
+
+    /// The numbers and contents of the next letters.
+    pub(crate) fn read(&mut self, count: usize) -> Vec<(u64, Vec<u8>)> {
+        self.until(|client| client.events.len() >= count);
+        let letter = |event| match event {
+            MailboxEvent::Letter { number, bytes, .. } => (number, bytes),
+            event => panic!("{event:?}"),
+        };
+        std::mem::take(&mut self.events).into_iter().map(letter).collect()
+    }
+}
