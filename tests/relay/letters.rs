@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::slice;
 
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
+use crate::hostile::{Conduct, HostileRelay};
 use crate::site::{Cluster, Site, Tls};
 use crate::support::{self, Home, PATIENCE, eventually};
 
@@ -335,5 +337,78 @@ pub(crate) fn full() -> Result<(), Failed> {
     here.quits();
     let there = Side::start(bob);
     there.has_shown(&lines("alice", 3));
+    Ok(())
+}
+
+pub(crate) fn hostile() -> Result<(), Failed> {
+    let site = Site::new();
+    let node = site.start("n1", &site.configuration("n1", Tls::Without));
+    site.make_streams(&node, Tls::Without, 1);
+    let relay = HostileRelay::before(&node.at);
+    let alice = Person::new(&site, "alice", slice::from_ref(&node.at));
+    let bob = Person::new(&site, "bob", slice::from_ref(&relay.at));
+    acquainted(&alice, &bob);
+    let (mut here, there) = (Side::start(&alice), Side::start(&bob));
+    let mut said = Vec::new();
+    let say = |here: &mut Side<'_>, said: &mut Vec<String>| {
+        let text = format!("alice {}", said.len() + 1);
+        here.says("bob", &text);
+        said.push(text);
+    };
+    let conducts =
+        [Conduct::Flip, Conduct::Repeat, Conduct::Old, Conduct::Reflect, Conduct::Withhold, Conduct::Flip];
+    say(&mut here, &mut said);
+    there.has_shown(&said);
+    for conduct in conducts {
+        let before = relay.set(conduct);
+        for deeds in 1..=2 {
+            say(&mut here, &mut said);
+            eventually(&format!("{conduct:?}"), PATIENCE, || relay.deeds() >= before + deeds);
+        }
+        let shown: Vec<_> = there.shown().into_iter().map(|(text, _)| text).collect();
+        assert_eq!(shown, said[..shown.len()], "{conduct:?}");
+        relay.set(Conduct::Honest);
+        say(&mut here, &mut said);
+        there.has_shown(&said);
+    }
+    eventually("alice knows", PATIENCE, || here.state_of(said.last().unwrap()).is_empty());
+    Ok(())
+}
+
+pub(crate) fn unwanted() -> Result<(), Failed> {
+    let site = Site::new();
+    let node = site.start("n1", &site.configuration("n1", Tls::Without));
+    site.make_streams(&node, Tls::Without, 1);
+    let people = ["alice", "bob"].map(|name| Person::new(&site, name, slice::from_ref(&node.at)));
+    let [alice, bob] = &people;
+    acquainted(alice, bob);
+    let (mut here, mut there) = (Side::start(alice), Side::start(bob));
+    here.says("bob", "alice 1");
+    there.has_shown(&lines("alice", 1));
+    // Letters of somebody who is blocked stay where they are, also over a start.
+    there.orders(&json!({ "command": "block", "arguments": ["alice"] }));
+    there.is_told("alice is blocked");
+    here.writes("bob", "alice 2");
+    there.quits();
+    there.start_again();
+    there.is_told("connected to the relay");
+    here.writes("bob", "alice 3");
+    there.has_shown(&lines("alice", 1));
+    there.orders(&json!({ "command": "unblock", "arguments": ["alice"] }));
+    there.has_shown(&lines("alice", 3));
+    eventually("alice knows", PATIENCE, || here.state_of("alice 3").is_empty());
+    // Who is forgotten is a stranger: what he leaves is not read.
+    there.orders(&json!({ "command": "forget", "arguments": ["alice"] }));
+    there.is_told("forgotten");
+    there.orders(&json!({ "command": "relay" }));
+    here.writes("bob", "alice 4");
+    there.quits();
+    there.start_again();
+    there.is_told("connected to the relay");
+    there.orders(&json!({ "command": "relay" }));
+    there.is_told("\"table\"");
+    there.quits();
+    there.has_shown(&lines("alice", 3));
+    assert!(!there.process.has_seen("letters can be left for"), "{}", there.process.output());
     Ok(())
 }

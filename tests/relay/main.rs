@@ -10,6 +10,7 @@
 mod support;
 
 mod client;
+mod hostile;
 mod letters;
 mod site;
 
@@ -54,6 +55,14 @@ fn main() -> ExitCode {
             letters::without_quorum,
         ),
         trial("a_line_that_finds_the_inboxes_full_waits_at_home_and_says_so", letters::full),
+        trial(
+            "a_relay_that_flips_repeats_swaps_and_withholds_shows_nothing_wrong_and_loses_nothing",
+            letters::hostile,
+        ),
+        trial(
+            "letters_of_somebody_blocked_wait_and_those_of_somebody_forgotten_are_not_read",
+            letters::unwanted,
+        ),
         trial("tls_is_never_left_out_and_a_certificate_has_to_be_that_of_the_host", tls),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
