@@ -172,7 +172,9 @@ impl Server {
         let now = self.now();
         loop {
             match self.orders.try_recv() {
-                Ok(Order::Of(RelayOrder::Watch { inbox, after })) => self.mailbox.watch(now, &inbox, after),
+                Ok(Order::Of(RelayOrder::Watch { inbox, after, behind })) => {
+                    self.mailbox.watch(now, &inbox, after, behind);
+                }
                 Ok(Order::Of(RelayOrder::Unwatch { inbox })) => self.mailbox.unwatch(&inbox),
                 Ok(Order::Of(RelayOrder::Publish(order))) => self.mailbox.publish(now, &order),
                 Ok(Order::LetterTaken) => self.mailbox.letter_taken(now),

@@ -7,8 +7,8 @@ use crate::relay::{Publish, PublishRefusal};
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "fields are what their names and types say")]
 pub enum RelayOrder {
-    /// Read an inbox, from behind this number of its letters on.
-    Watch { inbox: String, after: u64 },
+    /// Read an inbox, from behind this number of its letters on, and once another is read.
+    Watch { inbox: String, after: u64, behind: Option<String> },
     /// Read it no more.
     Unwatch { inbox: String },
     /// Leave a letter; [`RelayNews::Published`] or [`RelayNews::Refused`] has its ticket.

@@ -137,6 +137,8 @@ pub struct WatchedInbox {
     pub inbox: Inbox,
     /// Number at the relay up to which it was read; 0 for none.
     pub after: u64,
+    /// Inbox whose letters come before those of this one.
+    pub behind: Option<Inbox>,
 }
 
 /// A letter that is to be left in an inbox, once the changes that came with it are on disk.
@@ -309,14 +311,20 @@ impl Generation {
         self.own_keys.last().map_or(UnixMs(0), OwnLetterKey::renewal)
     }
 
-    /// The two inboxes that are read, with the number up to which each was.
-    pub(super) fn inboxes(&self) -> [(Inbox, u64); 2] {
-        let writer = self.pair.side().other();
-        let [lower, next] = self.read;
+    /// The two inboxes of a peer that are read.
+    pub(super) fn inboxes(&self, peer: Fingerprint) -> [WatchedInbox; 2] {
+        let ([lower, next], [lower_after, next_after]) = (self.read_inboxes(), self.read);
+        let behind = Some(lower.clone());
         [
-            (self.pair.inbox(writer, self.reads), lower),
-            (self.pair.inbox(writer, self.reads.saturating_add(1)), next),
+            WatchedInbox { peer, inbox: lower, after: lower_after, behind: None },
+            WatchedInbox { peer, inbox: next, after: next_after, behind },
         ]
+    }
+
+    /// Their names.
+    fn read_inboxes(&self) -> [Inbox; 2] {
+        [self.reads, self.reads.saturating_add(1)]
+            .map(|number| self.pair.inbox(self.pair.side().other(), number))
     }
 
     /// The inbox in which the next letter is left.
@@ -424,7 +432,7 @@ impl LetterState {
     /// Places of the generation and of the inbox of a name.
     pub(super) fn find(&self, inbox: &Inbox) -> Option<(usize, usize)> {
         self.generations.iter().enumerate().find_map(|(at, generation)| {
-            let place = generation.inboxes().iter().position(|(name, _)| name == inbox)?;
+            let place = generation.read_inboxes().iter().position(|name| name == inbox)?;
             Some((at, place))
         })
     }

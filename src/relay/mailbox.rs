@@ -132,6 +132,10 @@ struct Watch {
     live: Option<Live>,
     /// Number of its subscription in this session.
     sid: u64,
+    /// Inbox that is read to its end before this one.
+    behind: Option<String>,
+    /// Whether nothing more was there at the last look.
+    is_read: bool,
 }
 
 /// Letter that a subscription has delivered.
@@ -316,10 +320,12 @@ impl Mailbox {
         self.session.as_mut().map(|session| std::mem::take(&mut session.out)).unwrap_or_default()
     }
 
-    /// Reads an inbox from behind a number on, in this session and those that follow.
-    pub fn watch(&mut self, now: MonoMs, inbox: &str, after: u64) {
+    /// Reads an inbox from behind a number on, in this session and those that follow. Where its
+    /// letters come behind those of another, that one is read to its end first.
+    pub fn watch(&mut self, now: MonoMs, inbox: &str, after: u64, behind: Option<String>) {
         self.unwatch(inbox);
-        self.watches.insert(inbox.to_owned(), Watch { after, look_at: None, live: None, sid: 0 });
+        let watch = Watch { after, look_at: None, live: None, sid: 0, behind, is_read: false };
+        self.watches.insert(inbox.to_owned(), watch);
         self.subscribe(inbox);
         self.look(inbox, now);
         self.read(now);
@@ -336,6 +342,7 @@ impl Mailbox {
         {
             session.say(&ClientOp::Unsubscribe { sid: watch.sid });
         }
+        self.look_behind(inbox, MonoMs(0));
     }
 
     /// Leaves a letter.
@@ -418,7 +425,7 @@ impl Mailbox {
         if message.sid != ANSWERS {
             let inbox = session.sids.get(&message.sid).cloned();
             if let Some(watch) = inbox.as_ref().and_then(|inbox| self.watches.get_mut(inbox)) {
-                watch.live = Some(Live { hash: hash(&message.payload), looks: 0 });
+                (watch.live, watch.is_read) = (Some(Live { hash: hash(&message.payload), looks: 0 }), false);
                 let is_awaited = watch.look_at.is_none();
                 if let Some(inbox) = inbox.filter(|_| !is_awaited) {
                     self.look(&inbox, now);
@@ -470,6 +477,9 @@ impl Mailbox {
                 };
                 if next.is_none() {
                     watch.live = None;
+                    if !std::mem::replace(&mut watch.is_read, true) {
+                        self.look_behind(&inbox, now);
+                    }
                 }
                 self.look(&inbox, now + next.unwrap_or(RELAY_LOOK_MS));
                 return Ok(());
@@ -483,7 +493,7 @@ impl Mailbox {
         let is_of_inbox = message.headers.last("Nats-Subject") == Some(&LETTERS.subject(&inbox));
         let number = message.headers.last("Nats-Sequence").and_then(|number| number.parse::<u64>().ok());
         let number = number.filter(|number| is_of_inbox && *number > after).ok_or(MailboxError::Answer)?;
-        watch.after = number;
+        (watch.after, watch.is_read) = (number, false);
         if watch.live.as_ref().is_some_and(|live| live.hash == hash(&message.payload)) {
             watch.live = None;
         }
@@ -502,6 +512,15 @@ impl Mailbox {
         self.looks.insert((at, inbox.to_owned()));
     }
 
+    /// Looks at what waits for an inbox that is read.
+    fn look_behind(&mut self, inbox: &str, at: MonoMs) {
+        let waits = |watch: &Watch| watch.look_at.is_none() && watch.behind.as_deref() == Some(inbox);
+        let behind = self.watches.iter().find_map(|(name, watch)| waits(watch).then(|| name.clone()));
+        if let Some(behind) = behind {
+            self.look(&behind, at);
+        }
+    }
+
     fn may_read(&self, session: &Session) -> bool {
         let has_room = session.reads + self.untaken < RELAY_LETTERS_AHEAD;
         session.stage == Stage::Ready && session.reads < RELAY_READS && has_room
@@ -515,7 +534,10 @@ impl Mailbox {
             let Some((_, inbox)) = self.looks.pop_first() else { return };
             let Some(watch) = self.watches.get_mut(&inbox) else { continue };
             watch.look_at = None;
-            let after = watch.after;
+            let (after, behind) = (watch.after, watch.behind.clone());
+            if behind.and_then(|behind| self.watches.get(&behind)).is_some_and(|before| !before.is_read) {
+                continue;
+            }
             let ask = format!("{{\"seq\":{},\"next_by_subj\":\"{}\"}}", after + 1, LETTERS.subject(&inbox));
             let Some(session) = &mut self.session else { return };
             session.reads += 1;
@@ -531,7 +553,7 @@ impl Mailbox {
             return;
         }
         let sid = session.sids.last_key_value().map_or(ANSWERS, |(last, _)| *last) + 1;
-        watch.sid = sid;
+        (watch.sid, watch.is_read) = (sid, false);
         session.sids.insert(sid, inbox.to_owned());
         session.say(&ClientOp::Subscribe { subject: &LETTERS.subject(inbox), sid });
     }

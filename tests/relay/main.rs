@@ -243,11 +243,11 @@ fn mailbox() -> Result<(), Failed> {
     }
     // The same once more is there already, and is there once.
     assert_eq!(alice.leave(3, inbox, b"letter 3"), MailboxEvent::Published { ticket: 3 });
-    bob.mailbox.watch(bob.now(), inbox, 0);
+    bob.mailbox.watch(bob.now(), inbox, 0, None);
     assert_eq!(bob.read(2), [(1, b"letter 1".to_vec()), (3, b"letter 3".to_vec())]);
     // One that has a number reads what is behind it, and then what comes.
     let mut later = Client::new(&site, &node, "bob");
-    later.mailbox.watch(later.now(), inbox, 1);
+    later.mailbox.watch(later.now(), inbox, 1, None);
     assert_eq!(later.read(1), [(3, b"letter 3".to_vec())]);
     let began = Instant::now();
     assert_eq!(alice.leave(4, inbox, &vec![7; 63_488]), MailboxEvent::Published { ticket: 4 });

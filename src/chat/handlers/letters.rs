@@ -3,7 +3,7 @@
 //!
 //! Law: a letter leaves, and what it has brought is shown, once the changes are on disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::chat::Backoff;
 use crate::chat::Chat;
@@ -77,18 +77,17 @@ impl Chat {
         let inboxes: Vec<_> = kept.ledger.inboxes().collect();
         let peers: BTreeSet<_> = inboxes.iter().map(|inbox| inbox.peer).collect();
         let peers: BTreeSet<_> = peers.into_iter().filter(|peer| self.takes_letters_of(*peer)).collect();
-        let wanted: BTreeMap<_, _> = inboxes
-            .into_iter()
-            .filter(|inbox| peers.contains(&inbox.peer))
-            .map(|inbox| (inbox.inbox.as_str().to_owned(), inbox))
-            .collect();
-        for (inbox, _) in self.letters.watched.extract_if(.., |name, _| !wanted.contains_key(name)) {
+        let wanted: Vec<_> = inboxes.into_iter().filter(|inbox| peers.contains(&inbox.peer)).collect();
+        let names: BTreeSet<_> = wanted.iter().map(|inbox| inbox.inbox.as_str().to_owned()).collect();
+        for (inbox, _) in self.letters.watched.extract_if(.., |name, _| !names.contains(name)) {
             self.effects.push(Effect::Relay(RelayOrder::Unwatch { inbox }));
         }
-        for (inbox, watched) in wanted {
-            let after = watched.after;
+        // That which is read before another is watched before it.
+        for watched in wanted {
+            let (inbox, after) = (watched.inbox.as_str().to_owned(), watched.after);
+            let behind = watched.behind.as_ref().map(|inbox| inbox.as_str().to_owned());
             if self.letters.watched.insert(inbox.clone(), watched).is_none() {
-                self.effects.push(Effect::Relay(RelayOrder::Watch { inbox, after }));
+                self.effects.push(Effect::Relay(RelayOrder::Watch { inbox, after, behind }));
             }
         }
         self.letters.due_at = None;

@@ -8,8 +8,8 @@ use crate::crypto::{
     Fingerprint, Inbox, LetterPair, LetterPublicKey, OfferedKey, SEALED_BYTES, Seed, key_id_of,
 };
 use crate::delivery::letters::{
-    Age, Answer, Generation, LetterDue, LetterEvent, LetterOnItsWay, LetterRefusal, LetterState,
-    OutgoingLetter, Posted, ReadLetter, WatchedInbox,
+    Age, Answer, LetterDue, LetterEvent, LetterOnItsWay, LetterRefusal, LetterState, OutgoingLetter, Posted,
+    ReadLetter, WatchedInbox,
 };
 use crate::delivery::pair::{Content, Exposure, InboxRow, PairChange, SKIPPED, hash_of};
 use crate::limits;
@@ -100,11 +100,7 @@ impl Ledger {
     pub fn inboxes(&self) -> impl Iterator<Item = WatchedInbox> {
         self.pairs.keys().flat_map(|peer| {
             let generations = self.letter_state(*peer).into_iter().flat_map(|state| &state.generations);
-            generations.flat_map(Generation::inboxes).map(|(inbox, after)| WatchedInbox {
-                peer: *peer,
-                inbox,
-                after,
-            })
+            generations.flat_map(|generation| generation.inboxes(*peer))
         })
     }
 

@@ -167,20 +167,61 @@ fn an_inbox_is_read_from_its_number_on_in_order_without_those_of_others() {
         world.model.leave(inbox, b"letter");
     }
     world.model.readable = 5;
-    world.mailbox.watch(world.now, INBOX, 1);
+    world.mailbox.watch(world.now, INBOX, 1, None);
     world.settle();
     world.answer();
     assert_eq!(world.numbers(), [3, 4]);
-    world.mailbox.watch(world.now, OTHER, 0);
+    world.mailbox.watch(world.now, OTHER, 0, None);
     world.settle();
     world.answer();
     assert_eq!(world.numbers(), [2, 5]);
 }
 
 #[test]
+fn an_inbox_is_read_once_nothing_more_is_in_the_one_before_it() {
+    let mut world = World::ready();
+    for inbox in [INBOX, INBOX, OTHER, OTHER] {
+        world.model.leave(inbox, b"letter");
+    }
+    world.model.readable = 4;
+    world.mailbox.watch(world.now, INBOX, 0, None);
+    world.mailbox.watch(world.now, OTHER, 0, Some(INBOX.to_owned()));
+    world.settle();
+    world.answer();
+    assert_eq!(world.numbers(), [1, 2, 3, 4]);
+    // Nor while one is known to be on its way to the node that answers, nor in a new session.
+    for inbox in [INBOX, OTHER] {
+        world.model.leave(inbox, b"letter");
+        let subject = format!("rc.in.{inbox}");
+        let sid = world.model.sids[&subject].clone();
+        world.says(&msg(&subject, &sid, b"letter"));
+    }
+    world.answer();
+    assert!(world.numbers().is_empty());
+    world.model = Model { sids: BTreeMap::new(), requests: Vec::new(), ..world.model };
+    world.mailbox.disconnect(world.now);
+    world.model.readable = 6;
+    world.connect();
+    world.answer();
+    assert_eq!(world.numbers(), [5, 6]);
+    // One that is read no more holds nothing up.
+    world.model.leave(OTHER, b"letter");
+    world.model.readable = 7;
+    for inbox in [INBOX, OTHER] {
+        let subject = format!("rc.in.{inbox}");
+        let sid = world.model.sids[&subject].clone();
+        world.says(&msg(&subject, &sid, b"letter"));
+    }
+    world.mailbox.unwatch(INBOX);
+    world.next();
+    world.answer();
+    assert_eq!(world.numbers(), [7]);
+}
+
+#[test]
 fn what_a_subscription_delivers_is_read_once_the_node_that_answers_has_it() {
     let mut world = World::ready();
-    world.mailbox.watch(world.now, INBOX, 0);
+    world.mailbox.watch(world.now, INBOX, 0, None);
     world.settle();
     world.answer();
     world.model.leave(INBOX, b"letter");
@@ -214,7 +255,7 @@ fn letters_that_nobody_takes_are_left_at_the_relay() {
         world.model.leave(INBOX, b"letter");
     }
     world.model.readable = u64::MAX;
-    world.mailbox.watch(world.now, INBOX, 0);
+    world.mailbox.watch(world.now, INBOX, 0, None);
     world.settle();
     world.answer();
     assert_eq!(world.numbers().len(), RELAY_LETTERS_AHEAD);
@@ -321,7 +362,7 @@ fn a_log_in_that_is_refused_and_an_answer_that_no_stream_gives_end_the_session()
         format!("Nats-Subject: rc.in.{INBOX}"),
     ] {
         let mut world = World::ready();
-        world.mailbox.watch(world.now, INBOX, 5);
+        world.mailbox.watch(world.now, INBOX, 5, None);
         world.settle();
         let (reply, ..) = world.model.requests.pop().unwrap();
         let answer = hmsg(&reply, &format!("NATS/1.0\r\n{fields}\r\n\r\n"), b"letter");
@@ -335,7 +376,8 @@ proptest! {
         steps in prop::collection::vec(0_u8..8, 0..80),
     ) {
         let mut world = World::ready();
-        world.mailbox.watch(world.now, INBOX, 0);
+        world.mailbox.watch(world.now, INBOX, 0, None);
+        world.mailbox.watch(world.now, OTHER, 0, Some(INBOX.to_owned()));
         world.settle();
         for step in steps {
             match step {
@@ -366,9 +408,15 @@ proptest! {
             world.answer();
             world.next();
         }
-        let subject = format!("rc.in.{INBOX}");
-        let left: Vec<_> =
-            world.model.letters.iter().filter(|(_, (at, _))| *at == subject).map(|(n, _)| *n).collect();
-        prop_assert_eq!(world.numbers(), left);
+        for inbox in [INBOX, OTHER] {
+            let subject = format!("rc.in.{inbox}");
+            let of = |(_, (at, _)): &(&u64, &(String, Vec<u8>))| *at == subject;
+            let left: Vec<_> = world.model.letters.iter().filter(of).map(|(number, _)| *number).collect();
+            let read = world.events.iter().filter_map(|event| match event {
+                MailboxEvent::Letter { inbox: at, number, .. } => (at == inbox).then_some(*number),
+                event => panic!("{event:?}"),
+            });
+            prop_assert_eq!(read.collect::<Vec<_>>(), left);
+        }
     }
 }
