@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::addressee::{Addressee, AddresseeMark, FirstCaller, HeldLine};
 use super::io::Input;
 use super::notice::{DeliveryInfo, DeliveryWarning, FileInfo, Info, Notice, Warning};
+use super::relays::RelayInfo;
 use super::types::{InputOrigin, PeerId};
 use crate::crypto::Fingerprint;
 use crate::ids::{ConnId, FaceId};
@@ -230,6 +231,7 @@ impl Notice {
                     | Info::QuitHint
                     | Info::ExitHint
                     | Info::File(FileInfo::LeftUnfinished { .. })
+                    | Info::Relay(RelayInfo::Holds { .. })
                     | Info::Delivery(
                         DeliveryInfo::AddressedLater { .. }
                             | DeliveryInfo::LeftWaiting { .. }

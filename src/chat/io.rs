@@ -192,6 +192,8 @@ pub enum DeliveryProgress {
         /// Whether this side has ended the connection.
         closed_here: bool,
     },
+    /// A letter with the message of this number is at the relay, and so are those before it.
+    AtRelay(u64),
     /// The peer has everything up to this number on disk.
     Delivered(u64),
     /// The peer has shown everything up to this number.

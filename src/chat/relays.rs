@@ -40,6 +40,8 @@ pub enum RelayInfo {
     Lost { relay: RelayUrl, why: String },
     // A letter, whose lines stay in the outbox.
     NotLeft { name: String, why: String },
+    // Lines that are there as the program ends, by their receivers.
+    Holds { waiting: Vec<(String, usize)> },
 }
 
 /// Relays of the settings, all of them nodes of one.
@@ -78,6 +80,11 @@ impl Relays {
 
     pub(crate) fn is_connected(&self) -> bool {
         self.all.iter().any(|(_, state)| matches!(state, RelayState::Connected))
+    }
+
+    /// Whether one is connected, or not all have been tried yet.
+    pub(crate) fn may_connect(&self) -> bool {
+        self.is_connected() || self.failures < self.all.len()
     }
 
     /// Takes note of a relay that is connected; gives what is told of that: once.

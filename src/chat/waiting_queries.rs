@@ -47,6 +47,24 @@ impl Chat {
         waiting.filter(|message| message.state == MessageState::Delivered).count()
     }
 
+    /// Number of the messages for a peer, up to one of them, that are at the relay.
+    #[must_use]
+    pub fn at_relay_to(&self, peer: Fingerprint, upto: u64) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.ledger.count_at_relay(peer, upto))
+    }
+
+    /// Whether letters can be written to a peer: the two have met, and exchanged keys for them.
+    #[must_use]
+    pub fn can_write_letters_to(&self, peer: Fingerprint) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.ledger.can_write_letter(peer, self.now.unix))
+    }
+
+    /// Whether letters for a peer may still get to a relay.
+    #[must_use]
+    pub fn leaves_letters_for(&self, peer: Fingerprint) -> bool {
+        self.relays.may_connect() && self.can_write_letters_to(peer)
+    }
+
     /// The peers that messages of ours wait for.
     #[must_use]
     pub fn peers_waited_for(&self) -> Vec<Fingerprint> {

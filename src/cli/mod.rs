@@ -18,6 +18,7 @@ mod pipe;
 mod prompt;
 mod prompt_args;
 mod recv;
+mod relays;
 mod replay;
 mod reports;
 mod retries;

@@ -203,7 +203,7 @@ impl World {
         }
         let node = &mut self.nodes[at];
         match fate {
-            Fate::Taken | Fate::Lost => node.ledger.letter_left(peer, now),
+            Fate::Taken | Fate::Lost => _ = node.ledger.letter_left(peer, now),
             Fate::Refused | Fate::Unheard => {
                 node.ledger.letter_refused(peer, LetterRefusal::Unreachable, now);
             }

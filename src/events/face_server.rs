@@ -13,7 +13,7 @@ use crate::app::event_loop::App;
 use crate::app::host::NoticeSink;
 use crate::app::local_faces::LocalEvent;
 use crate::app::os::unix_ms;
-use crate::chat::display::{OWNER_SENDS, left_waiting};
+use crate::chat::display::{OWNER_SENDS, left_at_relay, left_waiting};
 use crate::chat::{Chat, ExitRequest, Input, Leaves};
 use crate::ids::{ConnId, FaceId};
 use crate::limits::{LINES_AHEAD, LOCAL_BACKLOG_BYTES, LOCAL_CLIENTS};
@@ -393,6 +393,11 @@ impl ServedFace {
             if code == code::QUEUED && !app.sink().is_command(self.face) {
                 let message = left_waiting(&app.chat().receivers(), app.chat().delivered(), OWNER_SENDS);
                 app.sink().tell(self.face, &OutputEvent::Warning { kind: "queued", message }, None);
+            }
+            let waiting = app.chat().receivers_by_relay();
+            if !waiting.is_empty() && !app.sink().is_command(self.face) {
+                let message = left_at_relay(&waiting);
+                app.sink().tell(self.face, &OutputEvent::Notice { message }, None);
             }
             app.sink().tell(self.face, &OutputEvent::Done(Done { code, ..Done::default() }), None);
         }

@@ -98,6 +98,7 @@ fn of_command(notice: &Notice, severity: Severity) -> Option<OutputEvent> {
             | Info::ExitHint
             | Info::Delivery(DeliveryInfo::LeftWaiting { .. })
             | Info::File(FileInfo::LeftUnfinished { .. })
+            | Info::Relay(RelayInfo::Holds { .. })
             | Info::Closed { .. },
         )
         // The command itself counts the messages that were not received. Why nobody is called
@@ -246,6 +247,7 @@ pub(crate) fn delivery(report: &DeliveryReport) -> OutputEvent {
         DeliveryProgress::Away { waiting, closed_here } => {
             OutputEvent::Away { to, fingerprint, waiting, closed_here }
         }
+        DeliveryProgress::AtRelay(upto) => OutputEvent::Relayed { to, fingerprint, upto },
         DeliveryProgress::Delivered(upto) => OutputEvent::Delivered { to, fingerprint, upto },
         DeliveryProgress::Received(upto) => OutputEvent::Received { to, fingerprint, upto },
         DeliveryProgress::TakenBack(Numbers { first, last }) => {

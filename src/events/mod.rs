@@ -116,6 +116,12 @@ pub(crate) enum OutputEvent {
         fingerprint: Option<String>,
         waiting: usize,
     },
+    /// Messages of ours to a peer up to this number are at the relay.
+    Relayed {
+        to: String,
+        fingerprint: Option<String>,
+        upto: u64,
+    },
     /// A peer has our messages up to this number on disk.
     Delivered {
         to: String,
@@ -404,6 +410,9 @@ pub(crate) struct Done {
     /// Messages of `send` that were acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) receipted: Option<u64>,
+    /// Messages of `send --relay` that are at the relay and not acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) at_relay: Option<u64>,
     /// Messages of `send` on the raw wire that were written to the socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) written: Option<u64>,

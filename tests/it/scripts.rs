@@ -355,6 +355,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("NotInTime", "what is on the disk of an actor is shown at once"),
     ("DeliveredAlready", "what is on the disk of an actor is shown at once"),
     ("AtRelay", "a script has no relay"),
+    ("RelayHolds", "a script has no relay"),
     ("Dropped", "no process serves the homes of a script"),
     ("NotTakenBack", "a full disk takes what is taken back"),
     ("StoreDamaged", "a replay keeps messages in memory"),

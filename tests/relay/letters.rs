@@ -12,14 +12,14 @@ use crate::site::{Cluster, Site, Tls};
 use crate::support::{self, Home, PATIENCE, eventually};
 
 /// A person with a relay.
-struct Person {
-    home: Home,
-    config: PathBuf,
+pub(crate) struct Person {
+    pub(crate) home: Home,
+    pub(crate) config: PathBuf,
 }
 
 impl Person {
     /// One who logs in as this user, at each of these addresses in turn.
-    fn new(site: &Site, user: &str, addresses: &[String]) -> Self {
+    pub(crate) fn new(site: &Site, user: &str, addresses: &[String]) -> Self {
         let config = site.path(&format!("{user}.toml"));
         let urls: Vec<_> = addresses.iter().map(|at| format!("\"nats://{at}\"")).collect();
         let key = site.key(user);
@@ -29,7 +29,7 @@ impl Person {
         Self { home: Home::with_key(user, key), config }
     }
 
-    fn starts(&self, more: &[&str]) -> support::Process {
+    pub(crate) fn starts(&self, more: &[&str]) -> support::Process {
         self.starts_in("--plain", more)
     }
 
@@ -42,7 +42,7 @@ impl Person {
 }
 
 /// Both have met over a session, and can write to each other.
-fn acquainted(alice: &Person, bob: &Person) {
+pub(crate) fn acquainted(alice: &Person, bob: &Person) {
     let mut there = bob.starts(&["--listen", "127.0.0.1:0"]);
     let at = there.listens_at();
     let mut here = alice.starts(&["--connect", &at]);

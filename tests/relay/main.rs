@@ -10,6 +10,7 @@
 mod support;
 
 mod client;
+mod commands;
 mod hostile;
 mod letters;
 mod site;
@@ -63,6 +64,13 @@ fn main() -> ExitCode {
             "letters_of_somebody_blocked_wait_and_those_of_somebody_forgotten_are_not_read",
             letters::unwanted,
         ),
+        trial("the_end_of_a_prompt_waits_for_the_relay_and_says_what_is_there", commands::quit),
+        trial(
+            "send_ends_well_once_everything_is_at_the_relay_and_says_that_nobody_has_seen_it",
+            commands::send,
+        ),
+        trial("recv_takes_letters_each_once_over_runs_and_kills", commands::recv),
+        trial("serve_takes_letters_of_a_writer_who_is_never_on_together_with_it", commands::serve),
         trial("tls_is_never_left_out_and_a_certificate_has_to_be_that_of_the_host", tls),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()

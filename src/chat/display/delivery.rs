@@ -146,12 +146,7 @@ pub(super) fn enumerated(mut names: Vec<String>, others: usize) -> String {
 pub(crate) fn left_waiting(waiting: &[(String, usize)], delivered: usize, sends: &str) -> String {
     let all: usize = waiting.iter().map(|(_, count)| count).sum();
     let [lines_wait, them] = if all == 1 { ["line waits", "it"] } else { ["lines wait", "them"] };
-    let (named, others) = waiting.split_at(waiting.len().min(RECEIVERS_NAMED));
-    let receivers: Vec<_> = match named {
-        [(name, _)] => vec![name.clone()],
-        named => named.iter().map(|(name, count)| format!("{name} ({count})")).collect(),
-    };
-    let for_whom = enumerated(receivers, others.len());
+    let for_whom = receivers(waiting);
     if delivered == all {
         return format!("{all} {lines_wait} for {for_whom}{}", none_seen(all));
     }
@@ -169,6 +164,25 @@ pub(crate) fn left_waiting(waiting: &[(String, usize)], delivered: usize, sends:
         "{all} {lines_wait} for {for_whom}{of_delivered}; {sends} {them} when you \
          are connected{flush}"
     )
+}
+
+/// Receivers of lines, with the number of each where there are more.
+fn receivers(waiting: &[(String, usize)]) -> String {
+    let (named, others) = waiting.split_at(waiting.len().min(RECEIVERS_NAMED));
+    let receivers: Vec<_> = match named {
+        [(name, _)] => vec![name.clone()],
+        named => named.iter().map(|(name, count)| format!("{name} ({count})")).collect(),
+    };
+    enumerated(receivers, others.len())
+}
+
+/// Of lines that are at the relay as a front end ends.
+pub(crate) fn left_at_relay(waiting: &[(String, usize)]) -> String {
+    let for_whom = receivers(waiting);
+    match waiting.iter().map(|(_, count)| count).sum() {
+        1 => format!("1 line for {for_whom} is at the relay; it is not acknowledged yet"),
+        all => format!("{all} lines for {for_whom} are at the relay; they are not acknowledged yet"),
+    }
 }
 
 /// Of messages that are on the disk of their receivers.
@@ -341,5 +355,12 @@ mod tests {
         let some = said_with(&[("bob", 3)], 1);
         assert!(some.starts_with("3 lines wait for bob, 1 of them delivered; "), "{some}");
         assert!(some.contains("sends the rest when"), "{some}");
+        let at_relay = |waiting: &[(&str, usize)]| {
+            let waiting: Vec<_> = waiting.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+            left_at_relay(&waiting)
+        };
+        assert_eq!(at_relay(&[("민지", 1)]), "1 line for 민지 is at the relay; it is not acknowledged yet");
+        let two = at_relay(&[("bob", 2), ("carol", 1)]);
+        assert!(two.starts_with("3 lines for bob (2) and carol (1) are at the relay; "), "{two}");
     }
 }

@@ -24,7 +24,9 @@ use crate::limits;
 use crate::text::duration::span;
 use crate::text::safe::{SafeText, safe_rows};
 pub(crate) use close_reason::{PEM_BEGINS, loss_cause, output_failure, version_and_suite};
-pub(crate) use delivery::{OWNER_SENDS, history_stays, left_waiting, none_seen, not_in_time, not_kept};
+pub(crate) use delivery::{
+    OWNER_SENDS, history_stays, left_at_relay, left_waiting, none_seen, not_in_time, not_kept,
+};
 pub(crate) use files::left_unfinished;
 pub(crate) use listener::{listener, listening};
 pub(crate) use questions::{BLOCK_ANSWERS, block_hint, block_question, block_rest};
@@ -213,6 +215,7 @@ fn relay(info: &RelayInfo) -> String {
         RelayInfo::NotLeft { name, why } => {
             format!("the relay has not taken a letter to {name}, which stays in the outbox: {why}")
         }
+        RelayInfo::Holds { waiting } => delivery::left_at_relay(waiting),
         RelayInfo::Lost { relay, why } => {
             format!("no relay is connected, and they are tried again: {relay}: {why} (:relay)")
         }

@@ -112,6 +112,22 @@ impl Chat {
         self.is_chosen(PeerId::Key(peer)) && !self.is_blocked(peer)
     }
 
+    /// Whether a letter is on its way to the relay, or is due and can still go there.
+    pub(super) fn awaits_letters(&self) -> bool {
+        let kept = self.kept.as_ref().filter(|kept| kept.retry_at.is_none());
+        let Some(kept) = kept.filter(|_| self.relays.may_connect()) else { return false };
+        let may_leave = |peer: &Fingerprint| {
+            let refused = self.letters.refused.get(peer).map(|refused| refused.not_before);
+            self.takes_letters_of(*peer) && refused.is_none_or(|at| at <= self.now.mono)
+        };
+        !self.letters.busy().is_empty()
+            || kept
+                .ledger
+                .inboxes()
+                .map(|inbox| inbox.peer)
+                .any(|peer| kept.ledger.letter_due(peer, self.now.unix) == LetterDue::Now && may_leave(&peer))
+    }
+
     fn write_letters(&mut self, peers: BTreeSet<Fingerprint>) {
         let (now, busy) = (self.now, self.letters.busy());
         for peer in peers {
@@ -180,8 +196,14 @@ impl Chat {
     pub(super) fn handle_published(&mut self, ticket: u64) {
         let now = self.now.unix;
         if let (Some(peer), Some(kept)) = (self.letters.on_their_way.remove(&ticket), &mut self.kept) {
-            kept.ledger.letter_left(peer, now);
+            let upto = kept.ledger.letter_left(peer, now);
             self.letters.refused.remove(&peer);
+            if let Some(upto) = upto {
+                self.note_progress(peer, 0);
+                let (to, progress) = (self.name_of_key(peer), DeliveryProgress::AtRelay(upto));
+                let report = DeliveryReport { to, fingerprint: Some(peer), progress };
+                self.effects.push(Effect::Delivery(report));
+            }
         }
     }
 

@@ -194,10 +194,28 @@ impl Chat {
         }
     }
 
-    /// Names of those that messages wait for, each with their number.
+    /// Names of those that messages wait for, each with their number: without those at the relay.
     pub(crate) fn receivers(&self) -> Vec<(String, usize)> {
-        let peers = self.kept.iter().flat_map(|kept| kept.ledger.waiting_on_disk());
+        let peers = self.waiting_here().filter(|(_, count)| *count > 0);
         peers.map(|(peer, count)| (self.name_of_key(peer), count)).collect()
+    }
+
+    /// Names of those for whom messages are at the relay, each with their number.
+    pub(crate) fn receivers_by_relay(&self) -> Vec<(String, usize)> {
+        let peers = self.kept.iter().flat_map(|kept| {
+            let peers = kept.ledger.peers_waited_for();
+            peers.map(|peer| (peer, kept.ledger.count_at_relay(peer, u64::MAX)))
+        });
+        let there = peers.filter(|(_, count)| *count > 0);
+        there.map(|(peer, count)| (self.name_of_key(peer), count)).collect()
+    }
+
+    fn waiting_here(&self) -> impl Iterator<Item = (Fingerprint, usize)> {
+        self.kept.iter().flat_map(|kept| {
+            let waiting = kept.ledger.waiting_on_disk();
+            waiting
+                .map(|(peer, count)| (peer, count.saturating_sub(kept.ledger.count_at_relay(peer, u64::MAX))))
+        })
     }
 
     /// Number of messages that wait for receivers that have them on disk.
@@ -211,9 +229,9 @@ impl Chat {
             .sum()
     }
 
-    /// Whether messages wait for anybody.
+    /// Whether messages wait here for anybody, who cannot get them from the relay.
     pub(crate) fn has_queued(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.ledger.waiting_on_disk().next().is_some())
+        self.waiting_here().any(|(_, count)| count > 0)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::chat::faces::FaceStage;
 use crate::chat::io::Effect;
 use crate::chat::kept::PairStage;
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, FileInfo, Info, Warning};
+use crate::chat::relays::RelayInfo;
 use crate::chat::shutdown::Shutdown;
 use crate::chat::types::{ExitRequest, InputOrigin, PeerId};
 use crate::chat::{Chat, WaitingCommand};
@@ -235,14 +236,26 @@ impl Chat {
             let bye = self.bye();
             self.close_session(conn, bye);
         }
-        if self.conversations.len() == 0
-            && self.book_changes.is_empty()
-            && let Some(mut shutdown) = self.shutdown.take()
-        {
+        if self.conversations.len() > 0 || !self.book_changes.is_empty() {
+            return;
+        }
+        // What did not arrive over a connection goes by letter.
+        let stage = self.conversations.face_of(FaceId::OWN).stage;
+        let is_in_time = !is_overdue && stage.deadline().is_some_and(|due| now < due);
+        if is_in_time && self.shutdown.is_some() && self.awaits_letters() {
+            self.letters.is_changed = true;
+            return;
+        }
+        if let Some(mut shutdown) = self.shutdown.take() {
             if self.has_queued() {
                 shutdown.set_queued();
                 let (waiting, delivered) = (self.receivers(), self.delivered());
                 let info = Info::Delivery(DeliveryInfo::LeftWaiting { waiting, delivered });
+                self.in_face(FaceId::OWN, |chat| chat.effects.info(info));
+            }
+            let waiting = self.receivers_by_relay();
+            if !waiting.is_empty() {
+                let info = Info::Relay(RelayInfo::Holds { waiting });
                 self.in_face(FaceId::OWN, |chat| chat.effects.info(info));
             }
             let transfers = self.left_transfers();

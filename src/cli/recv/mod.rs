@@ -6,6 +6,7 @@ mod exec;
 mod files;
 pub(crate) mod items;
 mod options;
+mod relay;
 mod reply;
 mod taker;
 
@@ -34,6 +35,7 @@ use deliver::{Deliverer, Destination};
 use exec::{CommandOutput, ExecCommand};
 use items::{CommandReply, Delivered};
 pub(crate) use options::RecvArgs;
+use relay::Owner;
 use taker::{End, Taking, next_owner};
 
 pub(crate) fn run(context: &Context<'_>, args: &RecvArgs) -> Result<u8, AppError> {
@@ -101,16 +103,18 @@ fn take(
         AcceptPolicy::Key(key) | AcceptPolicy::Pinned(key) => Some(key),
         _ => None,
     };
-    let Ok(mut client) = OwnerClient::await_socket(&context.home, Net::new()?, Watch::AfterOrders)? else {
-        let what =
-            format!("no rsachat is serving {}, so there are no messages to take", shown(context.home.path()));
-        let hint = "give --listen ADDR or --connect NAME, or start rsachat serve";
-        return Err(AppError::new(code::MACHINE, what).hint(hint));
-    };
-    args.confine(context, format)?;
     let home = context.global.home.clone();
     let taker = if args.exec.is_some() { "command" } else { "reader" };
     let mut taking = Taking { from, taker, left: args.count, messages: 0, format, home };
+    let mut client = if args.relay {
+        match relay::run(context, args, taking.clone())? {
+            Owner::Here(code) => return Ok(code),
+            Owner::Other(client) => *client,
+        }
+    } else {
+        owner(context)?
+    };
+    args.confine(context, format)?;
     let code = loop {
         let signals = Signals::start(client.waker())?;
         let deliverer = Deliverer::start(args.destination(format), taking.left, client.waker())?;
@@ -132,6 +136,16 @@ fn take(
     };
     emit(&OutputEvent::Done(Done { code, messages: Some(taking.messages), ..Done::default() }), format);
     Ok(code)
+}
+
+/// The process that has the home open.
+fn owner(context: &Context<'_>) -> Result<OwnerClient, AppError> {
+    OwnerClient::await_socket(&context.home, Net::new()?, Watch::AfterOrders)?.map_err(|_| {
+        let what =
+            format!("no rsachat is serving {}, so there are no messages to take", shown(context.home.path()));
+        let hint = "give --listen ADDR or --connect NAME, or start rsachat serve";
+        AppError::new(code::MACHINE, what).hint(hint)
+    })
 }
 
 impl RecvArgs {

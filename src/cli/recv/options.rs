@@ -25,6 +25,8 @@ A message whose command fails is then named and tried again after 1, 2, 4 … 60
 after it waits, and the messages of others go on. To get past it, end this process and print the message: \
 rsachat recv --from NAME --count 1.
 
+With --relay, and no other rsachat serving the home, it has the home open itself, serves it, and takes the letters that wait at the relay of the settings and come there. Those that were written to the disk and not yet to the output, as it was ended, come at the next start.
+
 Each message is one line of safe text on standard output, or with --json one object, or with --exec the standard input of \
 a command. It is acknowledged once it is written and flushed, or once the command has exited with 0. The command has \
 RSACHAT_FROM, RSACHAT_FINGERPRINT, RSACHAT_VERIFIED (yes or no) and RSACHAT_SENT in its environment; one runs at a time \
@@ -42,10 +44,12 @@ Messages that come meanwhile wait in the home. If another rsachat has the home o
 Examples:
   rsachat recv --listen 8002 >> messages.log
   rsachat recv --from alice --exec ./handle
+  rsachat recv --relay --from alice --count 1
   rsachat recv --from alice --exec 'mail -s \"$RSACHAT_FROM\" root'
   rsachat recv --listen 8002 --exec 'df -h' --exec-timeout 10s --reply
   rsachat recv --listen 8002 --files ~/from-builds --max 2GiB
   rsachat recv --listen 127.0.0.1:8000 --wire oaep")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct RecvArgs {
     /// Wait for callers: a port, `host:port` (every address of that host)
     /// or `[::1]:port`
@@ -54,6 +58,10 @@ pub(crate) struct RecvArgs {
     /// Call the sender: a peer in your book, or host:port
     #[arg(long, value_name = "NAME|ADDR", group = "way")]
     pub(super) connect: Option<String>,
+    /// Take the letters that come by the relay of the settings; if another rsachat serves the
+    /// home, what it receives
+    #[arg(long, conflicts_with_all = ["way", "peers"])]
+    pub(super) relay: bool,
     /// End when the connection of --connect is lost, with code 5, or the rsachat serving the home
     /// ends, with code 3, instead of waiting for the next
     #[arg(long, conflicts_with = "listen")]

@@ -26,6 +26,7 @@ use crate::wire::Count;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Messages that are taken.
+#[derive(Clone)]
 pub(super) struct Taking {
     /// Their author; everybody, where it names nobody.
     pub(super) from: Option<Fingerprint>,

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::queue::InputItem;
 use super::refused::{KeepReporter, beginning, tell_refused};
-use super::waiting::{OTHER_SIDE, RECEIPT_TIME, not_received, tell_blocked, tell_waiting, with_reason};
+use super::waiting::{
+    OTHER_SIDE, RECEIPT_TIME, TOLD_AFTER, no_letters, not_received, tell_at_relay, tell_blocked,
+    tell_waiting, warn, with_reason,
+};
 use crate::app::error::code;
 use crate::app::event_loop::{App, Flow, Frontend};
 use crate::chat::command::Command;
@@ -42,10 +45,13 @@ pub(super) struct KeepFrontend {
     pub(super) items: Option<Receiver<Vec<InputItem>>>,
     pub(super) expire: Option<Duration>,
     pub(super) timeout: Option<Duration>,
+    pub(super) relay: RelayUse,
     /// Moment at which a peer last connected, kept or showed something, or the input ended.
     pub(super) last_progress: Instant,
     /// How far the peers that are connected were then.
     pub(super) progress: BTreeMap<Fingerprint, (u64, u64)>,
+    /// How many messages were at the relay then.
+    pub(super) at_relay: usize,
     pub(super) retries_left: u32,
     pub(super) backoff: Backoff,
     pub(super) format: OutputFormat,
@@ -59,6 +65,13 @@ pub(super) struct KeepFrontend {
     pub(super) handed_over: Vec<(u64, String)>,
     /// Other processes that use the home.
     pub(super) faces: FaceServer,
+}
+
+/// Whether it is enough that messages are at the relay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum RelayUse {
+    None,
+    Letters,
 }
 
 /// How far it is.
@@ -107,6 +120,36 @@ impl Frontend<Served> for KeepFrontend {
 }
 
 impl KeepFrontend {
+    /// One that nothing was handed over to.
+    pub(super) fn of(format: OutputFormat) -> Self {
+        let now = Instant::now();
+        Self {
+            peers: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            to: None,
+            before: BTreeMap::new(),
+            first_own: 0,
+            messages: Vec::new(),
+            items: None,
+            expire: None,
+            timeout: None,
+            relay: RelayUse::None,
+            last_progress: now,
+            progress: BTreeMap::new(),
+            at_relay: 0,
+            retries_left: 0,
+            backoff: Backoff::default(),
+            format,
+            state: KeepState::Begins,
+            called_at: now,
+            told_after: Some(TOLD_AFTER),
+            read: 0,
+            refused: 0,
+            handed_over: Vec::new(),
+            faces: FaceServer::of_command("send"),
+        }
+    }
+
     /// Moment at which the time of `--timeout` has passed, from one sign of progress to the next.
     fn gives_up_at(&self) -> Option<Instant> {
         self.timeout.and_then(|timeout| self.last_progress.checked_add(timeout))
@@ -124,14 +167,18 @@ impl KeepFrontend {
         }
     }
 
-    /// Takes note of what peers have kept and shown since, and of who has connected.
+    /// Takes note of what peers have kept and shown since, of who has connected, and of what the
+    /// relay has taken.
     fn note_progress(&mut self, app: &App<Served>) {
         let of_peer = |peer: &Fingerprint| Some((*peer, app.chat().progress_with(*peer)?));
         let now: BTreeMap<_, _> = self.peers.keys().filter_map(of_peer).collect();
-        if now.iter().any(|(peer, progress)| self.progress.get(peer) != Some(progress)) {
+        let at_relay = self.at_relay(app);
+        if at_relay > self.at_relay
+            || now.iter().any(|(peer, progress)| self.progress.get(peer) != Some(progress))
+        {
             self.last_progress = Instant::now();
         }
-        self.progress = now;
+        (self.progress, self.at_relay) = (now, at_relay);
     }
 
     /// Goes on with its own work.
@@ -239,14 +286,16 @@ impl KeepFrontend {
         None
     }
 
-    /// Whether somebody that something waits for is connected, or being called.
+    /// Whether somebody that something waits for is connected, or being called, or may get it by
+    /// letter.
     fn reaches(&self, app: &App<Served>) -> bool {
-        self.waited_for(app).any(|peer| app.chat().reaches(peer))
+        let gets_letters = |peer| self.relay == RelayUse::Letters && app.chat().leaves_letters_for(peer);
+        self.waited_for(app).any(|peer| app.chat().reaches(peer) || gets_letters(peer))
     }
 
     /// Peers for whom something waits that is counted.
     fn waited_for(&self, app: &App<Served>) -> impl Iterator<Item = Fingerprint> {
-        let waits = |(peer, upto): &(&Fingerprint, &u64)| app.chat().waiting_to(**peer, **upto) > 0;
+        let waits = |(peer, upto): &(&Fingerprint, &u64)| self.waiting(app, **peer, **upto) > 0;
         self.peers.iter().filter(waits).map(|(peer, _)| *peer)
     }
 
@@ -255,11 +304,16 @@ impl KeepFrontend {
         let waits = |peer: &Fingerprint| app.chat().waiting_to(*peer, u64::MAX) > 0;
         let called: Vec<_> =
             self.calls.iter().filter(|(peer, _)| waits(peer)).map(|(_, call)| call.clone()).collect();
-        if called.is_empty() {
+        if called.is_empty() && self.relay == RelayUse::None {
             self.retries_left = 0;
         }
         self.called_at = Instant::now();
         self.state = KeepState::Calls;
+        if let Some(to) = self.to.filter(|_| self.relay == RelayUse::Letters)
+            && !app.chat().can_write_letters_to(to)
+        {
+            warn(no_letters(&app.chat().name_of_key(to)), self.format);
+        }
         for call in called {
             app.handle(Input::Command(call));
         }
@@ -331,9 +385,28 @@ impl KeepFrontend {
         }
     }
 
-    /// Number of lines that the peers have not received.
+    /// Number of lines that the peers have not received, and cannot get at the relay.
     fn queued(&self, app: &App<Served>) -> usize {
-        self.peers.iter().map(|(peer, upto)| app.chat().waiting_to(*peer, *upto)).sum()
+        self.peers.iter().map(|(peer, upto)| self.waiting(app, *peer, *upto)).sum()
+    }
+
+    /// The same of one peer.
+    fn waiting(&self, app: &App<Served>, peer: Fingerprint, upto: u64) -> usize {
+        let at_relay = match self.relay {
+            RelayUse::Letters => app.chat().at_relay_to(peer, upto),
+            RelayUse::None => 0,
+        };
+        app.chat().waiting_to(peer, upto).saturating_sub(at_relay)
+    }
+
+    /// Number of lines at the relay that were handed over here.
+    fn at_relay(&self, app: &App<Served>) -> usize {
+        let upto_last = self.peers.iter().map(|(peer, upto)| app.chat().at_relay_to(*peer, *upto));
+        let before = self.peers.keys().map(|peer| app.chat().at_relay_to(*peer, self.first_own - 1));
+        match self.relay {
+            RelayUse::Letters => upto_last.sum::<usize>() - before.sum::<usize>(),
+            RelayUse::None => 0,
+        }
     }
 
     /// Number of messages that were to be sent here and were taken back meanwhile. What an earlier
@@ -366,17 +439,24 @@ impl KeepFrontend {
             code::QUEUED => 0,
             code => code,
         };
-        let now = self.to.map(|to| app.chat().numbers_waiting_to(to)).unwrap_or_default();
-        let before = now.iter().filter(|number| **number < self.first_own).count();
+        let at_relay = self.at_relay(app);
+        let before = self.to.map_or(0, |to| self.waiting(app, to, self.first_own - 1));
         if queued > 0 {
             let there: usize = self.peers.keys().map(|peer| app.chat().delivered_to(*peer)).sum();
             let message = with_reason(of_waiting, not_received(queued, before, there.min(queued)));
             emit(&OutputEvent::Error { kind: "queued", message, hint: None }, self.format);
         }
         let messages = self.to.map(|_| self.read);
-        let missing = queued.saturating_sub(before) as u64 + refused + lost;
+        let missing = (queued.saturating_sub(before) + at_relay) as u64 + refused + lost;
         let receipted = messages.map(|read| read.saturating_sub(missing));
-        emit(&OutputEvent::Done(Done { code, messages, receipted, ..Done::default() }), self.format);
+        if let Some(to) = self.to.filter(|_| self.relay == RelayUse::Letters) {
+            tell_at_relay(at_relay, &app.chat().name_of_key(to), self.format);
+        }
+        let at_relay = (self.relay == RelayUse::Letters).then_some(at_relay as u64);
+        emit(
+            &OutputEvent::Done(Done { code, messages, receipted, at_relay, ..Done::default() }),
+            self.format,
+        );
         code
     }
 }

@@ -3,25 +3,25 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
 use super::flush::{OwnedFlush, flush};
-use super::keep::{KeepFrontend, KeepState, Served};
+use super::keep::{KeepFrontend, RelayUse, Served};
 use super::options::{SendArgs, check_length, delimiter};
 use super::queue::{InputItem, start_reader};
 use super::refused::KeepReporter;
-use super::through_owner::{self, OwnedSend, Patience};
-use super::waiting::{TOLD_AFTER, no_address, not_known, warn};
+use super::through_owner::{self, Calling, OwnedSend, Patience};
+use super::waiting::{no_address, not_known, warn};
 use crate::app::client::UserStore;
 use crate::app::error::{AppError, code};
 use crate::app::event_loop::App;
 use crate::app::keyring::no_key;
 use crate::app::owner_client::{Claim, OwnerClient, Watch, claim, lost_with};
+use crate::app::relay::RelayAccess;
 use crate::chat::command::Command;
-use crate::chat::{AcceptPolicy, Audience, Backoff, CallOptions, Callee, CalleeError, OwnName, Protocol};
+use crate::chat::{AcceptPolicy, Audience, CallOptions, Callee, CalleeError, OwnName, Protocol};
 use crate::cli::args::{self, Context};
+use crate::cli::relays;
 use crate::crypto::Fingerprint;
-use crate::events::face_server::FaceServer;
 use crate::events::from_notice::{EventReporter, Severity};
 use crate::events::served_sink::{OwnFace, ServedSink};
 use crate::events::{Done, OutputEvent, OutputFormat, emit};
@@ -31,6 +31,7 @@ use crate::net::process::Signals;
 use crate::net::worker::ThreadPriority;
 use crate::peers::address::{Family, Target};
 use crate::peers::book::{Book, PeerEntry, Trust};
+use crate::peers::relay_url::RelayUrl;
 use crate::peers::via::Via;
 use crate::store::{OpenedStore, book_file};
 
@@ -56,7 +57,7 @@ enum Way {
 }
 
 fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
-    let keeps = args.keep || args.flush;
+    let keeps = args.keep || args.flush || args.relay;
     let protocol = args.protocol.protocol(args.peer.selection().option())?;
     if protocol != Protocol::Native {
         let what = "the raw wire acknowledges nothing, so nothing can be kept for it";
@@ -75,6 +76,8 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
         return if keeps { Err(not_in_book(context, target, args, &book)) } else { Ok(Way::OwnConnection) };
     }
     check_length(&args.message)?;
+    let settings = context.settings.resolve();
+    let relays = args.relay.then(|| relays::required(&settings)).transpose()?;
     let home = context.global.home.as_deref();
     let format = args.output.format();
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::Always)? {
@@ -104,7 +107,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     context.confine_and_say(format)?;
     let signals = Signals::start(net.waker())?;
     let name = args.output.own_name(&context.settings);
-    let to = peer.filter(|_| args.keep).map(|peer| peer.fingerprint);
+    let to = peer.filter(|_| !args.flush).map(|peer| peer.fingerprint);
     let waited_for = opened.pairs.keys().filter_map(|key| book.by_fingerprint(key));
     let called = peer.map_or_else(|| waited_for.collect(), |peer| vec![peer]);
     let has_texts = |key: &Fingerprint| opened.pairs.get(key).is_some_and(|pair| pair.waiting_texts() > 0);
@@ -116,14 +119,17 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     for key in receivers.iter().filter(|key| has_texts(key) && book.by_fingerprint(key).is_none()) {
         warn(not_known(key), format);
     }
-    let calls = calls(context, args, &called, address.as_ref(), &book, waits);
+    let calls = if calls_nobody(args) {
+        BTreeMap::new()
+    } else {
+        calls(context, args, &called, address.as_ref(), &book, waits)
+    };
     let items = match to {
         Some(_) if args.message.is_empty() => Some(start_reader(delimiter(args), net.waker())?),
         _ => None,
     };
     let messages = args.message.iter().cloned().map(InputItem::Message).collect();
-    let mut app = served_app(context, (net, opened), profile, (name, book), format)?;
-    let (expire, timeout, state) = (args.expire, args.timeout, KeepState::Begins);
+    let mut app = served_app(context, (net, opened), profile, (name, book), relays, format)?;
     let before: BTreeMap<_, _> =
         receivers.into_iter().map(|peer| (peer, app.chat().numbers_waiting_to(peer))).collect();
     let last = |numbers: &Vec<u64>| numbers.last().copied().unwrap_or_default();
@@ -135,27 +141,24 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
         to,
         messages,
         items,
-        expire,
+        expire: args.expire,
         before,
         first_own,
-        timeout,
-        last_progress: Instant::now(),
-        progress: BTreeMap::new(),
+        timeout: args.timeout,
+        relay: if args.relay { RelayUse::Letters } else { RelayUse::None },
         retries_left: args.retry,
-        backoff: Backoff::default(),
-        format,
-        state,
-        called_at: Instant::now(),
-        told_after: Some(TOLD_AFTER),
-        read: 0,
-        refused: 0,
-        handed_over: Vec::new(),
-        faces: FaceServer::of_command("send"),
+        ..KeepFrontend::of(format)
     };
     let code = app.run(&mut frontend, &signals)?;
     frontend.faces.finish(&mut app);
     app.linger()?;
     Ok(Way::Gone(frontend.finish(&mut app, code, home)))
+}
+
+/// Whether messages go by letter alone: the peer is named by no address.
+fn calls_nobody(args: &SendArgs) -> bool {
+    let is_address = |target: &str| !matches!(target.parse(), Ok(Callee::Word(_)));
+    args.relay && !args.target.as_deref().is_some_and(is_address)
 }
 
 /// Calls of the peers that can be called, and why others that something waits for cannot.
@@ -188,6 +191,7 @@ fn served_app(
     (mut net, opened): (Net, OpenedStore),
     profile: UserStore,
     (name, book): (OwnName, Book),
+    relays: Option<(Vec<RelayUrl>, RelayAccess)>,
     format: OutputFormat,
 ) -> Result<App<Served>, AppError> {
     args::warm_up_rng();
@@ -201,6 +205,9 @@ fn served_app(
     let reporter = EventReporter { form: format, severity: Severity::Passes, home };
     let sink = ServedSink::new(KeepReporter::new(reporter), OwnFace::OnlyTells);
     let mut app = App::new(chat, sink, net, profile, ThreadPriority::Same)?;
+    if let Some((relays, access)) = relays {
+        app.use_relays(relays, access)?;
+    }
     app.keep_messages(Some(Ok(opened)));
     app.serve_home();
     app.begin();
@@ -239,10 +246,16 @@ fn through(
         messages if messages.is_empty() => Some(start_reader(delimiter(args), client.waker())?),
         _ => None,
     };
-    let patience = if args.keep { Patience::Kept } else { Patience::UntilReceipted };
+    let patience = match (args.relay, args.keep) {
+        (true, _) => Patience::AtRelay,
+        (_, true) => Patience::Kept,
+        _ => Patience::UntilReceipted,
+    };
     let (name, timeout, retry, expire) = (peer.name.to_string(), args.timeout, args.retry, args.expire);
     let uncallable = match (&address, patience) {
-        (None, Patience::Kept) if peer.targets().next().is_none() => Some((code::QUEUED, no_address(peer))),
+        (None, Patience::Kept | Patience::AtRelay) if peer.targets().next().is_none() => {
+            Some((code::QUEUED, no_address(peer)))
+        }
         (None, Patience::UntilReceipted) => context
             .check_callee(&call(peer, None, args.output.via.clone()), book)
             .err()
@@ -257,6 +270,7 @@ fn through(
         via: args::via_arguments(args.output.via.as_ref()).collect(),
         uncallable,
         patience,
+        calling: if calls_nobody(args) { Calling::Never } else { Calling::Once },
         timeout,
         retry,
         expire,

@@ -19,6 +19,8 @@ If another rsachat serves the home (rsachat serve, or a prompt), a peer in the b
 each. Without --keep, what it has not acknowledged at the end is taken back there, so that the exit code is what it \
 would be without that one; what is on the peer's disk by then may still be shown later.
 
+With --relay, messages go as letters to the relay of the settings, where a peer that you have met finds them when its program runs. The exit code is 0 once each is at the relay or acknowledged: at the relay, nobody has seen it yet. What the relay does not take stays in the home, with code 6. An address instead of a name calls the peer as well.
+
 With --file, files and folders are sent, and no input. The exit code is 0 only when all of them are on the other side's disk, where \
 recv --files takes them, or a person with :accept. It is 1 if something was declined or cancelled there, does not fit there, or has changed. \
 The same command goes on where it was cut off. If a prompt or rsachat serve has the home open, that is an error, with code 3: :send.
@@ -29,6 +31,7 @@ it. A message that reads `exit` ends it. With --retry, what was written is not s
 Examples:
   rsachat send bob -m 'backup done'
   rsachat send bob --keep --expire 12h -m 'lunch at noon?'
+  rsachat send bob --relay -m 'for when you are back'
   rsachat send bob --file backup.tar --file photos
   tail -f log | rsachat send bob.example --pin SHA256:…
   find . -print0 | rsachat send -0 bob.example
@@ -43,6 +46,10 @@ pub(crate) struct SendArgs {
     /// Keep the messages in the home until the peer has them; while it does not, the exit code is 6
     #[arg(long)]
     pub(super) keep: bool,
+    /// Leave the messages at the relay of the settings, for a peer of the book that may be away;
+    /// one that is named by an address is called as well, and whichever copy comes first counts
+    #[arg(long, conflicts_with_all = ["flush", "file", "wire"])]
+    pub(super) relay: bool,
     /// Take a kept message back if it has not been delivered after this time
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "keep")]
     pub(super) expire: Option<Duration>,

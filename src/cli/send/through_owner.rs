@@ -8,21 +8,20 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::queue::{InputItem, nothing_sent};
+use super::queue::InputItem;
 use super::refused::{beginning, tell_refused};
-use super::waiting::{
-    Departure, RECEIPT_TIME, TOLD_AFTER, are_there, code_of_waiting, not_received, tell_waiting, with_reason,
-};
+use super::waiting::{Departure, RECEIPT_TIME, TOLD_AFTER, code_of_waiting, tell_waiting};
 use crate::app::error::{AppError, code, hint_at_home};
 use crate::app::owner_client::{OwnerClient, OwnerFault, silent};
 use crate::chat::Backoff;
-use crate::chat::display::not_in_time;
 use crate::crypto::Fingerprint;
 use crate::delivery::{MessageState, TAKEN_BACK};
 use crate::events::kinds::kind;
-use crate::events::{Done, OutputEvent, OutputFormat, emit};
+use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::limits::QUEUE_MESSAGES;
 use crate::net::process::Signals;
+
+mod outcome;
 
 /// Beginning of the id of an order to take a message back; its number follows.
 const WITHDRAWN: &str = "withdrawn ";
@@ -37,6 +36,16 @@ pub(super) enum Patience {
     UntilReceipted,
     /// They are kept for a peer that is not.
     Kept,
+    /// They are kept, and are to be at a relay.
+    AtRelay,
+}
+
+/// Whether the peer is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Calling {
+    Once,
+    /// It gets letters, if it is not there already.
+    Never,
 }
 
 /// What is sent to whom.
@@ -49,6 +58,7 @@ pub(super) struct OwnedSend {
     /// Exit code and reason, where it cannot be called.
     pub(super) uncallable: Option<(u8, String)>,
     pub(super) patience: Patience,
+    pub(super) calling: Calling,
     /// Time from one sign of progress to the next.
     pub(super) timeout: Option<Duration>,
     /// Calls after the first, where that fails.
@@ -70,6 +80,14 @@ enum Presence {
     RetryAt(Instant),
     Here,
     Away,
+}
+
+/// Whether the owner has relays in its settings.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Relays {
+    Asked,
+    Missing,
+    Used,
 }
 
 struct Run {
@@ -94,6 +112,10 @@ struct Run {
     waiting: BTreeMap<u64, u64>,
     /// Numbers of those that waited for the peer before.
     before: BTreeSet<u64>,
+    /// The highest number that is at a relay.
+    at_relay: u64,
+    /// Whether the owner has relays.
+    relays: Relays,
     /// The highest number that the peer has on its disk.
     delivered: u64,
     /// Numbers of those that are being taken back.
@@ -135,6 +157,8 @@ pub(super) fn run(
         unanswered: BTreeMap::new(),
         waiting: BTreeMap::new(),
         before: BTreeSet::new(),
+        at_relay: 0,
+        relays: Relays::Asked,
         delivered: 0,
         withdrawn: BTreeSet::new(),
         fault: None,
@@ -146,10 +170,11 @@ pub(super) fn run(
         told_after: Some(TOLD_AFTER),
     };
     client.order(&match run.send.patience {
-        Patience::Kept => json!({ "face": "sender" }),
+        Patience::Kept | Patience::AtRelay => json!({ "face": "sender" }),
         Patience::UntilReceipted => json!({ "face": "sender", "leaves": "nothing" }),
     });
     client.order(&json!({ "id": "before", "command": "outbox" }));
+    client.order(&json!({ "id": "relays", "command": "relay" }));
     client.order(&json!({ "command": "to", "arguments": [run.send.name] }));
     client.order(&json!({ "id": "here", "wait": "connection" }));
     let (code, why) = loop {
@@ -244,9 +269,13 @@ impl Run {
     }
 
     fn call(&mut self, client: &mut OwnerClient) {
+        if self.send.calling == Calling::Never {
+            self.presence = Presence::Away;
+            return;
+        }
         if let Some((code, why)) = &self.send.uncallable {
             (self.presence, self.trouble) = (Presence::Away, Some((*code, why.clone())));
-            if self.send.patience == Patience::Kept {
+            if self.send.patience != Patience::UntilReceipted {
                 emit(&OutputEvent::Warning { kind: "trouble", message: why.clone() }, self.send.format);
             }
             return;
@@ -284,7 +313,9 @@ impl Run {
         match self.send.patience {
             Patience::UntilReceipted => self.presence == Presence::Here && has_room,
             // What is to be kept is, before anybody is called. A peer that takes it sets the pace.
-            Patience::Kept => self.unanswered.len() < MOST && (has_room || self.resumes_at().is_none()),
+            Patience::Kept | Patience::AtRelay => {
+                self.unanswered.len() < MOST && (has_room || self.resumes_at().is_none())
+            }
         }
     }
 
@@ -338,7 +369,7 @@ impl Run {
 
     /// Takes back what is not to be kept: a command means the same whether or not a prompt is open.
     fn take_back(&mut self, client: &mut OwnerClient) {
-        if self.send.patience == Patience::Kept {
+        if self.send.patience != Patience::UntilReceipted {
             return;
         }
         for number in self.waiting.keys() {
@@ -373,6 +404,9 @@ impl Run {
                     }
                 }
             }
+            // There is no table where there are none.
+            "table" if id == Some(&json!("relays")) => self.relays = Relays::Used,
+            "reply" if id == Some(&json!("relays")) => self.relays = self.relays.max(Relays::Missing),
             "reply" if text("id").starts_with(WITHDRAWN) => {
                 let number = text("id").trim_start_matches(WITHDRAWN).parse().unwrap_or_default();
                 self.withdrawn.remove(&number);
@@ -397,6 +431,10 @@ impl Run {
                     self.waiting.insert(number, read);
                     self.last_progress = Instant::now();
                 }
+            }
+            "relayed" if is_about_peer => {
+                self.at_relay = self.at_relay.max(number("upto").unwrap_or(0));
+                self.last_progress = Instant::now();
             }
             "delivered" if is_about_peer => {
                 self.delivered = self.delivered.max(number("upto").unwrap_or(0));
@@ -434,7 +472,7 @@ impl Run {
             }
             "warning" => {
                 let is_of_call = id.is_none() && self.presence == Presence::Called;
-                if self.send.patience == Patience::Kept && is_of_call {
+                if self.send.patience != Patience::UntilReceipted && is_of_call {
                     self.code_of_waiting = code_of_waiting(text("kind"));
                     relay_warning(event, self.send.format, self.send.home.as_deref());
                 }
@@ -448,7 +486,8 @@ impl Run {
     fn deadline(&self) -> Option<Instant> {
         let limit = match self.send.patience {
             Patience::UntilReceipted if self.is_idle() => None,
-            Patience::Kept if self.has_input() => None,
+            Patience::Kept | Patience::AtRelay if self.has_input() => None,
+            Patience::AtRelay => self.send.timeout.or(Some(RECEIPT_TIME)),
             Patience::Kept if self.presence == Presence::Here => self.send.timeout.or(Some(RECEIPT_TIME)),
             Patience::UntilReceipted | Patience::Kept => self.send.timeout,
         };
@@ -468,7 +507,8 @@ impl Run {
     /// Moment at which something is to be done, if nothing happens before.
     fn next_moment(&self) -> Option<Instant> {
         let retry = if let Presence::RetryAt(at) = self.presence { Some(at) } else { None };
-        let resumes = if self.send.patience == Patience::Kept { self.resumes_at() } else { None };
+        let is_patient = self.send.patience != Patience::UntilReceipted;
+        let resumes = if is_patient { self.resumes_at() } else { None };
         [self.deadline(), retry, self.told_at(), resumes].into_iter().flatten().min()
     }
 
@@ -483,118 +523,5 @@ impl Run {
             self.told_after = None;
             tell_waiting(&self.send.name, self.send.format);
         }
-    }
-
-    /// Exit code and reason, once there is nothing more to wait for.
-    fn outcome(&mut self) -> Option<(u8, Option<String>)> {
-        let is_kept = self.unanswered.is_empty() && !self.has_input();
-        if is_kept && self.waiting.is_empty() && self.presence != Presence::Asked {
-            let is_done = self.read > 0 || self.presence == Presence::Here;
-            if is_done {
-                return Some((0, None));
-            }
-        }
-        let is_patient = self.send.patience == Patience::Kept;
-        if self.deadline().is_some_and(|at| at <= Instant::now()) {
-            let why = match self.presence {
-                Presence::Here => not_in_time(&self.send.name),
-                _ => "nothing was connected or acknowledged in time".to_owned(),
-            };
-            let has_nothing = self.waiting.is_empty() && self.unanswered.is_empty();
-            let code = if !is_patient || has_nothing { code::LOST } else { code::QUEUED };
-            return Some((code, Some(why)));
-        }
-        match self.presence {
-            Presence::Away if is_patient && is_kept => {
-                let is_closed = self.departure == Departure::Here;
-                let why = is_closed.then(|| format!("{} meanwhile", self.departure));
-                Some((self.code_of_waiting, why))
-            }
-            Presence::Away if !is_patient && self.unanswered.is_empty() => {
-                let nobody = || (code::LOST, format!("{} is not connected", self.send.name));
-                let (code, why) = match self.trouble.take() {
-                    _ if !self.waiting.is_empty() => {
-                        (code::LOST, format!("{} before everything was acknowledged", self.departure))
-                    }
-                    trouble => trouble.unwrap_or_else(nobody),
-                };
-                Some((code, Some(why)))
-            }
-            _ => None,
-        }
-    }
-
-    /// Names each message that was read and is not known to be kept, as the owner has ended.
-    fn name_unsent(&self, fault: &str) {
-        let format = self.send.format;
-        for (number, begins) in &self.unanswered {
-            let message = format!("message {number} (\"{begins}\") may have been kept, or not: {fault}");
-            emit(&OutputEvent::Warning { kind: "owner", message }, format);
-        }
-        for (item, number) in self.pending.iter().zip(self.read + 1..) {
-            match item {
-                InputItem::Message(text) => {
-                    tell_refused(number, &beginning(text.as_bytes()), fault, format);
-                }
-                InputItem::Refused { begins, why, .. } => {
-                    tell_refused(number, begins, &why.to_string(), format);
-                }
-                InputItem::End | InputItem::Broken(_) => {}
-            }
-        }
-    }
-
-    /// Tells how it ends. What is not taken back is kept by the owner.
-    fn end(&mut self, code: u8, why: Option<String>) -> u8 {
-        // A producer that goes on is not read to its end.
-        while self.pending.len() < QUEUE_MESSAGES && self.read_more() {}
-        if let Some(fault) = self.fault {
-            self.name_unsent(&fault.to_string());
-        }
-        let is_message =
-            |item: &&InputItem| matches!(item, InputItem::Message(_) | InputItem::Refused { .. });
-        // What was given and not handed over counts as well.
-        let given = self.read + self.pending.iter().filter(is_message).count() as u64;
-        let (kept, missing) = (self.waiting.len(), given - self.receipted);
-        let code = match code {
-            // What was refused is not sent by anybody, later or now.
-            0 | code::QUEUED if self.refused > 0 => code::FAILED,
-            0 | code::QUEUED if self.lost > 0 => code::LOST,
-            // The last receipt came as it was to be taken back.
-            code::LOST if missing == 0 && self.items.is_none() => 0,
-            code => code,
-        };
-        if code != 0 {
-            let home = self.send.home.as_deref();
-            let counts = match (self.send.patience, code) {
-                // What is kept is counted below, and each that was refused has been named.
-                (Patience::Kept, code::QUEUED | code::REFUSED | code::FAILED) => None,
-                _ if self.read == self.refused => Some(nothing_sent(given)),
-                _ => Some(format!("{} of {given} messages were acknowledged", self.receipted)),
-            };
-            // It is counted behind the reason.
-            let why = why.map(|why| hint_at_home(&why.replace("; nothing was sent", ""), home));
-            let unread = self.items.is_some().then(|| "the rest of the input was not read".to_owned());
-            let before = self.before.len();
-            let own = self.waiting.keys();
-            let all = own.chain(self.before.iter().filter(|_| self.send.patience == Patience::Kept));
-            let there = all.filter(|number| **number <= self.delivered).count();
-            let are_counted = kept > 0 || self.send.patience == Patience::Kept && before > 0;
-            let waits = are_counted.then(|| match self.send.patience {
-                Patience::UntilReceipted if there == kept => are_there(kept, &self.send.name),
-                _ => with_reason(self.code_of_waiting, not_received(kept + before, before, there)),
-            });
-            let parts: Vec<_> = [why, counts, unread, waits].into_iter().flatten().collect();
-            if !parts.is_empty() {
-                let message = parts.join("; ");
-                let kind = if are_counted && code != code::LOST { "queued" } else { "not_receipted" };
-                emit(&OutputEvent::Error { kind, message, hint: None }, self.send.format);
-            }
-        }
-        debug_assert!(code != 0 || missing == 0);
-        let (messages, receipted) = (Some(given), Some(self.receipted));
-        let done = OutputEvent::Done(Done { code, messages, receipted, ..Done::default() });
-        emit(&done, self.send.format);
-        code
     }
 }

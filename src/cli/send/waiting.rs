@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::app::error::{code, hint_at_home};
-use crate::chat::display::none_seen;
+use crate::chat::display::{left_at_relay, none_seen};
 use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::limits;
@@ -90,6 +90,22 @@ pub(super) fn not_received(waiting: usize, before: usize, delivered: usize) -> S
         }
     };
     format!("{what} kept in the home{not_received}{of_before}{of_delivered}")
+}
+
+/// Says how many messages are at the relay, where nobody has seen them.
+pub(super) fn tell_at_relay(messages: usize, name: &str, format: OutputFormat) {
+    if messages > 0 {
+        let message = left_at_relay(&[(name.to_owned(), messages)]);
+        emit(&OutputEvent::Notice { message }, format);
+    }
+}
+
+/// Why no letter can be left for a peer.
+pub(super) fn no_letters(name: &str) -> String {
+    format!(
+        "no letter can be left for {name} yet: connect with {name} once, when both of you have a relay in the \
+         settings"
+    )
 }
 
 /// Says that a connection took messages whose receipts did not come: it does not tell whether they

@@ -120,6 +120,13 @@ impl Ledger {
         state.posted.epoch == out.epoch && (out.kept + 1..=state.posted.upto).contains(&seq)
     }
 
+    /// Number of the messages for a peer, up to one of them, that are at the relay.
+    #[must_use]
+    pub fn count_at_relay(&self, peer: Fingerprint, upto: u64) -> usize {
+        let waiting = self.waiting(peer).take_while(|message| message.seq <= upto);
+        waiting.filter(|message| self.is_at_relay(peer, message.seq)).count()
+    }
+
     /// Whether it has been in a letter that may be there: it is not taken back then.
     pub(super) fn is_in_letter(&self, peer: Fingerprint, seq: u64) -> bool {
         let left = self.letter_state(peer).and_then(|state| state.left);
@@ -235,10 +242,11 @@ impl Ledger {
         LetterRecords { records, chain, last }
     }
 
-    /// Takes note that the relay has taken the letter that was on its way.
-    pub fn letter_left(&mut self, peer: Fingerprint, now: UnixMs) {
-        let Some(letter) = self.pairs.get_mut(&peer).and_then(|entry| entry.letter.take()) else { return };
-        let Some(mut state) = self.letter_state(peer).cloned() else { return };
+    /// Takes note that the relay has taken the letter that was on its way. Returns the number of
+    /// the last message in it.
+    pub fn letter_left(&mut self, peer: Fingerprint, now: UnixMs) -> Option<u64> {
+        let letter = self.pairs.get_mut(&peer).and_then(|entry| entry.letter.take())?;
+        let mut state = self.letter_state(peer).cloned()?;
         if let Some((epoch, upto)) = letter.messages {
             state.posted = Posted { epoch, upto, letter: letter.number, at: now };
         }
@@ -247,6 +255,7 @@ impl Ledger {
         }
         state.told = letter.told;
         self.set_letters(peer, state);
+        letter.messages.map(|(_, upto)| upto)
     }
 
     /// Takes note that the relay has not taken it: what it carried goes with the next.
