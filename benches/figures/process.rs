@@ -74,6 +74,12 @@ impl Program {
         Ok(line.rsplit(' ').next().unwrap_or_default().parse()?)
     }
 
+    /// Waits for its end, once it was told to.
+    pub(crate) fn ends(&mut self) -> Outcome<()> {
+        let status = self.child.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("it ended with {status}").into()) }
+    }
+
     /// User and system time so far, in clock ticks (proc(5), fields 14 and 15 of `stat`).
     pub(crate) fn ticks(&self) -> Outcome<u64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
