@@ -549,6 +549,7 @@ mod tests {
         assert!(!large.has_room());
         large.forget(|seq| seq == 1);
         assert!(large.has_room());
+        assert_eq!((large.messages.front().map(|left| left.seq), large.bytes), (Some(2), 1));
     }
 
     #[test]

@@ -184,6 +184,7 @@ mod tests {
             (b"rsachat\n", StreamStart::Native),
             (b"rsachaT", StreamStart::Other),
             (b"\nr", StreamStart::Other),
+            (&[b'\n'; 64], StreamStart::Undecided),
             (&[b'\n'; 65], StreamStart::Other),
             (b"GET / HTTP", StreamStart::Other),
         ] {
