@@ -24,6 +24,8 @@ pub(crate) struct Letters {
     pub(crate) refused: BTreeMap<Fingerprint, RefusedLetter>,
     /// Whether something may have become due.
     pub(crate) is_changed: bool,
+    /// Moment before which none is read or written, since the disk has not taken what one changes.
+    pub(crate) not_before: Option<MonoMs>,
     /// When the next letter is due.
     pub(crate) due_at: Option<MonoMs>,
 }

@@ -2,12 +2,15 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use rsachat::relay::{Mailbox, MailboxEvent, Publish};
+use rsachat::relay::{ClientOp, Connect, Decoder, Mailbox, MailboxEvent, Publish, ServerOp};
 use rsachat::time::MonoMs;
 
-use crate::site::{Node, Site};
+use crate::site::{Node, Site, next};
 use crate::support::PATIENCE;
 
 /// Mailbox of a user on a socket of its own.
@@ -77,5 +80,41 @@ impl Client {
             event => panic!("{event:?}"),
         };
         std::mem::take(&mut self.events).into_iter().map(letter).collect()
+    }
+}
+
+/// Requests of users that pass a node, counted by its operator.
+pub(crate) struct Requests(Arc<AtomicUsize>);
+
+impl Requests {
+    /// Counts those of this subject and those below it, until the node ends.
+    pub(crate) fn watch(site: &Site, node: &Node, subject: &str) -> Self {
+        let mut tcp = TcpStream::connect(&node.at).unwrap();
+        let mut decoder = Decoder::default();
+        let Some(ServerOp::Info(info)) = next(&mut tcp, &mut decoder) else { panic!("it says who it is") };
+        let key = site.nkey("operator");
+        let signature = info.nonce.map(|nonce| (key.public(), key.sign(&nonce)));
+        let mut out = Vec::new();
+        ClientOp::Connect(&Connect::with_signature(signature)).write(&mut out);
+        ClientOp::Subscribe { subject, sid: 1 }.write(&mut out);
+        ClientOp::Ping.write(&mut out);
+        tcp.write_all(&out).unwrap();
+        while !matches!(next(&mut tcp, &mut decoder), Some(ServerOp::Pong)) {}
+        let count = Arc::<AtomicUsize>::default();
+        let seen = Arc::clone(&count);
+        thread::spawn(move || {
+            while let Some(op) = next(&mut tcp, &mut decoder) {
+                match op {
+                    ServerOp::Message(_) => _ = seen.fetch_add(1, Ordering::Relaxed),
+                    ServerOp::Ping => tcp.write_all(b"PONG\r\n").unwrap(),
+                    _ => {}
+                }
+            }
+        });
+        Self(count)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 }

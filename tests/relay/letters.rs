@@ -110,39 +110,43 @@ pub(crate) fn never_on_together() -> Result<(), Failed> {
 }
 
 /// A person at a prompt, over all of its processes.
-struct Side<'a> {
+pub(crate) struct Side<'a> {
     person: &'a Person,
-    process: support::Process,
+    pub(crate) process: support::Process,
     /// What earlier processes have told.
-    earlier: Vec<Value>,
+    pub(crate) earlier: Vec<Value>,
 }
 
 impl<'a> Side<'a> {
-    fn start(person: &'a Person) -> Self {
-        Self { person, process: person.starts_in("--json", &[]), earlier: Vec::new() }
+    pub(crate) fn start(person: &'a Person) -> Self {
+        Self::of(person, person.starts_in("--json", &[]))
     }
 
-    fn orders(&mut self, order: &Value) {
+    pub(crate) fn of(person: &'a Person, process: support::Process) -> Self {
+        Self { person, process, earlier: Vec::new() }
+    }
+
+    pub(crate) fn orders(&mut self, order: &Value) {
         self.process.types(&order.to_string());
     }
 
-    fn says(&mut self, to: &str, text: &str) {
+    pub(crate) fn says(&mut self, to: &str, text: &str) {
         self.orders(&json!({ "say": text, "to": to }));
     }
 
     /// Types a line, and waits until a letter with it has left.
-    fn writes(&mut self, to: &str, text: &str) {
+    pub(crate) fn writes(&mut self, to: &str, text: &str) {
         self.says(to, text);
         self.waits_for_state(text, "at the relay");
     }
 
     /// Waits until a text that waits has a state.
-    fn waits_for_state(&mut self, text: &str, state: &str) {
+    pub(crate) fn waits_for_state(&mut self, text: &str, state: &str) {
         eventually(&format!("{text:?} is {state}"), 2 * PATIENCE, || self.state_of(text) == state);
     }
 
     /// The state of a text now; nothing for one that does not wait.
-    fn state_of(&mut self, text: &str) -> String {
+    pub(crate) fn state_of(&mut self, text: &str) -> String {
         let answers = |side: &Self| {
             let is_answer = |event: &&Value| {
                 let message = event["message"].as_str().unwrap_or_default();
@@ -167,7 +171,7 @@ impl<'a> Side<'a> {
     }
 
     /// Waits for an event with this text in its message.
-    fn is_told(&self, text: &str) {
+    pub(crate) fn is_told(&self, text: &str) {
         self.process.sees_within(text, 2 * PATIENCE);
     }
 
@@ -177,18 +181,18 @@ impl<'a> Side<'a> {
         self.start_again();
     }
 
-    fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.earlier = self.told();
         self.process = self.person.starts_in("--json", &[]);
     }
 
-    fn quits(&mut self) -> i32 {
+    pub(crate) fn quits(&mut self) -> i32 {
         self.orders(&json!({ "command": "quit" }));
         self.process.ends()
     }
 
     /// Events of all processes.
-    fn told(&self) -> Vec<Value> {
+    pub(crate) fn told(&self) -> Vec<Value> {
         let output = self.process.output();
         // The last row may be torn.
         let rows = output.split_inclusive('\n').filter(|row| row.ends_with('\n'));
@@ -197,7 +201,7 @@ impl<'a> Side<'a> {
     }
 
     /// Texts that were shown, each with whether it was marked as perhaps shown before.
-    fn shown(&self) -> Vec<(String, bool)> {
+    pub(crate) fn shown(&self) -> Vec<(String, bool)> {
         let told = self.told();
         let messages = told.iter().filter(|event| event["event"] == "message");
         messages.map(|one| (one["text"].as_str().unwrap().to_owned(), one["again"] == true)).collect()
@@ -211,7 +215,7 @@ impl<'a> Side<'a> {
     /// Waits until the last of these is shown, and checks that exactly these were before it, in order, and
     /// none of them twice but marked.
     #[track_caller]
-    fn has_shown(&self, texts: &[String]) {
+    pub(crate) fn has_shown(&self, texts: &[String]) {
         let last = texts.last().unwrap();
         eventually(&format!("{last:?} is shown"), 2 * PATIENCE, || {
             self.shown().iter().any(|(text, _)| text == last)
@@ -232,7 +236,7 @@ impl<'a> Side<'a> {
 
 const NOT_TAKEN: &str = "the relay has not taken a letter to bob, which stays in the outbox: ";
 
-fn lines(of: &str, count: usize) -> Vec<String> {
+pub(crate) fn lines(of: &str, count: usize) -> Vec<String> {
     (1..=count).map(|number| format!("{of} {number}")).collect()
 }
 

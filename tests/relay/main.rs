@@ -1,6 +1,7 @@
 //! Relay: every configuration of `docs/RELAY.md` on a real `nats-server`, and what `rsachat doctor`
 //! says of it, of a cluster that loses its nodes, and of relays that are set up wrong. Where there is
-//! no nats-server, the tests are listed as ignored, by name.
+//! no nats-server, or no namespace or tracer for a disk that is full or fails, the tests are listed
+//! as ignored, by name.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails there")]
 #![allow(clippy::print_stderr, reason = "this is the runner of its tests")]
@@ -11,6 +12,7 @@ mod support;
 
 mod client;
 mod commands;
+mod full_disk;
 mod hostile;
 mod letters;
 mod site;
@@ -56,6 +58,14 @@ fn main() -> ExitCode {
             letters::without_quorum,
         ),
         trial("a_line_that_finds_the_inboxes_full_waits_at_home_and_says_so", letters::full),
+        trial(
+            "what_a_full_disk_cannot_keep_of_a_letter_stays_at_the_relay_and_is_shown_once_there_is_room",
+            full_disk::reader,
+        )
+        .with_ignored_flag(!there || !full_disk::can_be_made()),
+        trial("a_disk_that_fails_at_a_commit_of_letters_loses_none_and_shows_none_twice", full_disk::failing)
+            .with_ignored_flag(!there || !full_disk::can_fail()),
+        trial("letters_are_read_once_a_store_opens_that_could_not_be_opened", full_disk::opened_later),
         trial(
             "a_relay_that_flips_repeats_swaps_and_withholds_shows_nothing_wrong_and_loses_nothing",
             letters::hostile,

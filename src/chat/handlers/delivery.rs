@@ -37,6 +37,7 @@ impl Chat {
             .collect();
         self.account.keep_messages();
         self.kept = Some(kept);
+        self.letters.is_changed = true;
         self.restore_transfers();
         self.forget_old_history();
         self.expire_kept();
@@ -267,7 +268,7 @@ impl Chat {
                 AfterCommit::Transfer(step) => self.take_transfer_step(step),
                 AfterCommit::Remembered => is_forgotten = true,
                 AfterCommit::ToAll(text) => self.show_to_all(text.without_kept()),
-                AfterCommit::Letter(step) => self.fail_letter(&step),
+                AfterCommit::Letter(step) => self.fail_letter(&step, why),
             }
         }
         if is_forgotten {

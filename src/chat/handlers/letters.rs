@@ -16,6 +16,7 @@ use crate::chat::types::{Audience, LaterBy, PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, OfferedKey, Seed, letter_id};
 use crate::delivery::{Exposure, LetterDue, LetterEvent, LetterRefusal};
 use crate::ids::ConnId;
+use crate::limits;
 use crate::relay::{Publish, PublishRefusal};
 use crate::time::UnixMs;
 use crate::wire::{Count, PairNumber};
@@ -73,6 +74,11 @@ impl Chat {
         if !self.relays.is_set() || !std::mem::take(&mut self.letters.is_changed) && !is_due {
             return;
         }
+        let not_before = self.letters.not_before.filter(|at| *at > self.now.mono);
+        self.letters.due_at = not_before;
+        if not_before.is_some() {
+            return;
+        }
         let Some(kept) = self.kept.as_ref().filter(|kept| kept.retry_at.is_none()) else { return };
         let inboxes: Vec<_> = kept.ledger.inboxes().collect();
         let peers: BTreeSet<_> = inboxes.iter().map(|inbox| inbox.peer).collect();
@@ -90,7 +96,6 @@ impl Chat {
                 self.effects.push(Effect::Relay(RelayOrder::Watch { inbox, after, behind }));
             }
         }
-        self.letters.due_at = None;
         if self.relays.is_connected() {
             self.write_letters(peers);
         }
@@ -166,6 +171,9 @@ impl Chat {
                 self.effects.push(Effect::Relay(RelayOrder::Publish(publish)));
             }
             LetterStep::Show { peer, number, sent, text } => {
+                if let Some(kept) = &mut self.kept {
+                    kept.without_room.remove(&peer);
+                }
                 let due = ReceiptDue { conn: None, peer: Some(peer), upto: Count::Pair(number) };
                 self.receive(due, sent, text);
             }
@@ -173,8 +181,9 @@ impl Chat {
         }
     }
 
-    /// Nothing of that is done: it could not be kept. Letters are read again.
-    pub(super) fn fail_letter(&mut self, step: &LetterStep) {
+    /// Nothing of that is done: it could not be kept. Letters are read again, and written, after a
+    /// pause; what is said of it is said once.
+    pub(super) fn fail_letter(&mut self, step: &LetterStep, why: &str) {
         match step {
             LetterStep::Offer { .. } => {}
             LetterStep::Leave { peer, .. } => {
@@ -183,13 +192,20 @@ impl Chat {
                     kept.ledger.letter_refused(*peer, LetterRefusal::Unreachable, now);
                 }
             }
-            LetterStep::Show { .. } | LetterStep::Read => {
-                for inbox in std::mem::take(&mut self.letters.watched).into_keys() {
-                    self.effects.push(Effect::Relay(RelayOrder::Unwatch { inbox }));
-                }
+            LetterStep::Show { peer, .. } => {
+                self.warn_without_room(self.name_of_key(*peer), Some(*peer), why);
+                self.stop_reading_letters();
             }
+            LetterStep::Read => self.stop_reading_letters(),
         }
+        self.letters.not_before = Some(self.now.mono + limits::STORE_RETRY_MS);
         self.letters.is_changed = true;
+    }
+
+    fn stop_reading_letters(&mut self) {
+        for inbox in std::mem::take(&mut self.letters.watched).into_keys() {
+            self.effects.push(Effect::Relay(RelayOrder::Unwatch { inbox }));
+        }
     }
 
     /// Takes note that a letter is at the relay.
@@ -248,7 +264,7 @@ impl Chat {
             return;
         };
         let Some(kept) = self.kept.as_mut().filter(|kept| kept.retry_at.is_none()) else {
-            return self.fail_letter(&LetterStep::Read);
+            return self.stop_reading_letters();
         };
         let read = kept.ledger.read_letter(&watched.inbox, number, letter, exposure, now);
         let Some(read) = read else { return };

@@ -1,5 +1,5 @@
-//! Connections that close since one side has no room to keep what comes: told once, and not again
-//! with each call, until something is kept.
+//! Connections that close, and letters that stay at the relay, since one side has no room to keep
+//! what comes: told once, and not again with each call, until something is kept.
 
 use crate::chat::Chat;
 use crate::chat::conversation::Conversation;
@@ -14,11 +14,17 @@ impl Chat {
     /// Closes the connection with a peer whose messages cannot be kept here.
     pub(crate) fn close_without_room(&mut self, conn: ConnId, why: &str) {
         let Some(peer) = self.conversations.peer_of(conn) else { return };
-        let (name, fingerprint, why) = (peer.name.to_string(), peer.fingerprint(), why.to_owned());
-        if self.note_without_room(fingerprint) {
+        let (name, fingerprint) = (peer.name.to_string(), peer.fingerprint());
+        self.warn_without_room(name, fingerprint, why);
+        self.close_unheard(conn, ByeReason::OutputFull);
+    }
+
+    /// Says that the messages of a peer cannot be kept here, if that is news.
+    pub(super) fn warn_without_room(&mut self, name: String, peer: Option<Fingerprint>, why: &str) {
+        if self.note_without_room(peer) {
+            let why = why.to_owned();
             self.effects.warn(Warning::Delivery(DeliveryWarning::NotKeptFrom { name, why }));
         }
-        self.close_unheard(conn, ByeReason::OutputFull);
     }
 
     /// Takes note that a connection closed for want of room. Returns whether that is news.
