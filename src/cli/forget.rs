@@ -43,13 +43,12 @@ pub(crate) fn forget(
     Err(AppError::new(code::FAILED, message).hint(format!("rsachat outbox drop {name} drops what waits")))
 }
 
-/// Lines that wait for a peer. Those that were taken back are counted no more, which only the key
-/// tells.
+/// Lines that wait for a peer and can be taken back, which only the key tells.
 fn waiting(home: &Home, common: &GlobalArgs, peer: &Fingerprint) -> Result<usize, AppError> {
     let (own, _) = unlock(home, common.passphrase_source().as_ref())?;
     let Some(identity) = own.and_then(|own| own.identity()) else { return Ok(0) };
     let pairs = MessageStore::look(home, &identity)?.unwrap_or_default();
-    Ok(pairs.get(peer).map_or(0, Pair::waiting_texts))
+    Ok(pairs.get(peer).map_or(0, Pair::revocable_texts))
 }
 
 fn ask(owner: OwnerClient, common: &GlobalArgs, peer: &Fingerprint) -> Result<(), AppError> {

@@ -437,7 +437,13 @@ impl Ledger {
         self.entry(peer).map_or(0, |entry| entry.texts)
     }
 
-    /// The same up to one of them.
+    /// Those of them that can be taken back.
+    #[must_use]
+    pub fn revocable_count(&self, peer: Fingerprint) -> usize {
+        self.entry(peer).map_or(0, |entry| entry.pair.revocable_texts())
+    }
+
+    /// Our messages that a peer has not shown, up to one of them.
     #[must_use]
     pub fn waiting_upto(&self, peer: Fingerprint, upto: u64) -> usize {
         let rows = self.entry(peer).into_iter().flat_map(|entry| entry.pair.outbox.range(..=upto));

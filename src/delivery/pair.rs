@@ -216,6 +216,24 @@ impl Pair {
         self.outbox.values().filter(|row| matches!(row.content, Content::Text(_))).count()
     }
 
+    /// Messages of ours that can be taken back: the peer is not known to have them, and no letter
+    /// has.
+    #[must_use]
+    pub fn revocable_texts(&self) -> usize {
+        let kept = self.outbound.map_or(0, |out| out.kept);
+        let behind = self.outbox.range(kept + 1..);
+        behind
+            .filter(|(seq, row)| matches!(row.content, Content::Text(_)) && !self.is_in_letter(**seq))
+            .count()
+    }
+
+    /// Whether one has been in a letter that may be at the relay.
+    pub(super) fn is_in_letter(&self, seq: u64) -> bool {
+        let left = self.letters.as_ref().and_then(|letters| letters.left);
+        let (Some(left), Some(out)) = (left, self.outbound) else { return false };
+        left.epoch == out.epoch && (out.kept + 1..=left.seq).contains(&seq)
+    }
+
     /// Makes a change.
     pub fn apply(&mut self, change: PairChange) {
         match change {

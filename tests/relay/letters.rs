@@ -414,5 +414,11 @@ pub(crate) fn unwanted() -> Result<(), Failed> {
     there.quits();
     there.has_shown(&lines("alice", 3));
     assert!(!there.process.has_seen("letters can be left for"), "{}", there.process.output());
+    // What cannot be taken back holds up no farewell.
+    here.orders(&json!({ "command": "outbox", "arguments": ["drop", "bob"] }));
+    here.is_told("it cannot be taken back");
+    here.orders(&json!({ "command": "forget", "arguments": ["bob"] }));
+    here.is_told("forgotten");
+    assert_eq!(here.state_of("alice 4"), "");
     Ok(())
 }

@@ -218,7 +218,7 @@ impl Chat {
     /// `:forget NAME`
     pub(crate) fn forget(&mut self, name: &str) {
         let Some((name, fingerprint)) = self.find_unblocked(name) else { return };
-        let count = self.waiting_for(PeerId::Key(fingerprint));
+        let count = self.kept.as_ref().map_or(0, |kept| kept.ledger.revocable_count(fingerprint));
         if count > 0 {
             return self.refuse_line(Warning::Delivery(DeliveryWarning::LinesWait { name, count }));
         }

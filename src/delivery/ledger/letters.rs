@@ -127,13 +127,6 @@ impl Ledger {
         waiting.filter(|message| self.is_at_relay(peer, message.seq)).count()
     }
 
-    /// Whether it has been in a letter that may be there: it is not taken back then.
-    pub(super) fn is_in_letter(&self, peer: Fingerprint, seq: u64) -> bool {
-        let left = self.letter_state(peer).and_then(|state| state.left);
-        let (Some(left), Some(out)) = (left, self.outbound_of(peer)) else { return false };
-        left.epoch == out.epoch && (out.kept + 1..=left.seq).contains(&seq)
-    }
-
     /// When a letter to a peer is due.
     #[must_use]
     pub fn letter_due(&self, peer: Fingerprint, now: UnixMs) -> LetterDue {

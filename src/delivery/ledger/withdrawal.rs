@@ -41,7 +41,6 @@ impl Ledger {
         seq: u64,
         gone_out: Option<u64>,
     ) -> Result<Withdrawal, WithdrawError> {
-        let is_in_letter = self.is_in_letter(peer, seq);
         let entry = self.pairs.get_mut(&peer).ok_or(WithdrawError::NotWaiting)?;
         let state = entry.state_of(seq);
         let row = entry.pair.outbox.get(&seq).filter(|row| row.content != Content::Skip);
@@ -49,7 +48,7 @@ impl Ledger {
         if state == MessageState::Delivered {
             return Err(WithdrawError::Delivered);
         }
-        if is_in_letter {
+        if entry.pair.is_in_letter(seq) {
             return Err(WithdrawError::AtRelay);
         }
         if let Content::Text(text) = &row.content {
@@ -92,8 +91,7 @@ impl Ledger {
             return expired;
         }
         let is_due = |row: &OutboxRow| row.expires.is_some_and(|at| at <= now);
-        let due = self.revocable().filter(|(_, _, row)| is_due(row));
-        for (peer, seq, _) in due.filter(|(peer, seq, _)| !self.is_in_letter(*peer, *seq)) {
+        for (peer, seq, _) in self.revocable().filter(|(_, _, row)| is_due(row)) {
             expired.entry(peer).or_default().push(seq);
         }
         if expired.is_empty() {
@@ -109,15 +107,16 @@ impl Ledger {
     }
 
     pub(super) fn find_expiry(&mut self) {
-        let revocable = self.revocable().filter(|(peer, seq, _)| !self.is_in_letter(*peer, *seq));
-        self.expiry = revocable.filter_map(|(_, _, row)| row.expires).min();
+        self.expiry = self.revocable().filter_map(|(_, _, row)| row.expires).min();
     }
 
-    /// Messages of ours that their peers are not known to have.
+    /// Messages of ours that their peers are not known to have, and no letter has.
     fn revocable(&self) -> impl Iterator<Item = (Fingerprint, u64, &OutboxRow)> {
         self.pairs.iter().flat_map(|(peer, entry)| {
             let kept = entry.pair.outbound.map_or(0, |out| out.kept);
-            entry.pair.outbox.range(kept + 1..).map(|(seq, row)| (*peer, *seq, row))
+            let behind = entry.pair.outbox.range(kept + 1..);
+            let free = behind.filter(|(seq, _)| !entry.pair.is_in_letter(**seq));
+            free.map(|(seq, row)| (*peer, *seq, row))
         })
     }
 
