@@ -105,6 +105,12 @@ pub const RELAY_PUBLISHES: usize = 64;
 pub const RELAY_READS: usize = 16;
 /// Letters that were read and not taken yet; more are left at the relay.
 pub const RELAY_LETTERS_AHEAD: usize = 64;
+/// Bundles of one key that are read: a relay keeps as many.
+pub const RELAY_BUNDLES: usize = 16;
+/// First letters that may wait for the one before them.
+pub const FIRST_LETTERS_AHEAD: usize = 16;
+/// First letters that are known when they come again.
+pub const FIRST_LETTERS_TAKEN: usize = 255;
 /// Time between two looks at an inbox of which a relay says nothing, in milliseconds.
 pub const RELAY_LOOK_MS: u64 = 60_000;
 /// Bytes of one handshake message.

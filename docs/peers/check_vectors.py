@@ -5,7 +5,7 @@
     python3 check_vectors.py FOLDER                       for example tests/vectors
 
 For each complete handshake it derives the X-Wing key from its seed, opens all four messages as both sides would, compares h, ck and k
-after every step, and opens both RSA ciphertexts and both Confirms; then come re-keying, durable delivery, a letter and the damaged twins. The numbers in
+after every step, and opens both RSA ciphertexts and both Confirms; then come re-keying, durable delivery, both kinds of letters and the damaged twins. The numbers in
 brackets are sections of the specification.
 """
 
@@ -253,6 +253,36 @@ def letter(vector):
     assert rest == wanted + bytes(len(rest) - len(wanted))
 
 
+def first_letter(vector):
+    """12.3: the signature of the bundle, both encapsulations, the signature of the writer, and the secret of the pair."""
+    pss, label = padding.PSS(padding.MGF1(hashes.SHA256()), 32), b"rsachat/1 letter OAEP-KEM"
+    keys = {who: load_der_private_key(vector["private key of the %s, PKCS#8" % who], None) for who in ("writer", "reader")}
+    size = (keys["reader"].key_size + 7) // 8
+    bundle, sealed = vector["bundle"], vector["first letter"]
+    own = XWing(vector["seed of the reader's key, of the draft"])
+    length = int.from_bytes(bundle[1:3], "big")
+    blob, text = bundle[3:3 + length], bundle[:-size]
+    assert bundle[:1] == b"\3" and text[3 + length + 16:] == own.public
+    keys["reader"].public_key().verify(bundle[-size:], b"rsachat/1 bundle\0" + text, pss, hashes.SHA256())
+    name = base64.b32encode(sha256(b"rsachat/1 bundle" + sha256(blob).digest()).digest()[:16])
+    vector.same("name of the bundle", name.decode().lower().rstrip("=").encode())
+    head, ct1, ct2 = sealed[:1137 + size], sealed[17:1137], sealed[1137:1137 + size]
+    assert head[:17] == b"\2" + sha256(b"rsachat/1 letter key" + own.public).digest()[:16] and len(sealed) % 2048 == 0
+    m = keys["reader"].decrypt(ct2, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label))
+    ss2 = sha256(label + sha256(blob).digest() + len(ct2).to_bytes(4, "big") + ct2 + m).digest()
+    t = sha256(b"rsachat/1 first letter" + blob + own.public + ct1 + ct2).digest()
+    prk = hmac.digest(t, own.decapsulate(ct1) + ss2, "sha256")
+    k = hmac.digest(prk, b"rsachat/1 first letter\1", "sha256")
+    vector.same("pair", hmac.digest(prk, k + b"rsachat/1 first letter\2", "sha256"))
+    plain = AESGCM(k).decrypt(nonce(0), sealed[1137 + size:], head)
+    at = 2 + int.from_bytes(plain[:2], "big")
+    end = at + (keys["writer"].key_size + 7) // 8
+    signed = b"rsachat/1 first letter\0" + t + sha256(plain[end:]).digest()
+    keys["writer"].public_key().verify(plain[at:end], signed, pss, hashes.SHA256())
+    vector.same("content", plain[end:])
+    assert plain[end:end + 16] == bytes(range(16)) and plain[end + 16:end + 22] == b"\5alice"
+
+
 def damaged(vector, secrets):
     """The receiver of the damaged message fails there: a tag does not verify, or OAEP does not open."""
     try:
@@ -275,6 +305,8 @@ def main():
         print("handshake-%s holds" % bits, flush=True)
     letter(Vector(folder / "letter.txt"))
     print("letter holds", flush=True)
+    first_letter(Vector(folder / "first-letter.txt"))
+    print("first letter holds", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@
     python3 native_peer.py connect INVITATION [NAME]      call whoever made it, and nobody else (5.9, 11)
     python3 native_peer.py letter open PAIR WRITER KEY    open the letter on standard input (12.2)
     python3 native_peer.py letter seal PAIR WRITER KEY    seal the plaintext on standard input, to a public key
+    python3 native_peer.py first bundle PEM NUMBER EXPIRES      sign a bundle of the public key on standard input (12.3)
+    python3 native_peer.py first open PEM SEED                  open the first letter on standard input
+    python3 native_peer.py first seal PEM FINGERPRINT NOW       seal to a bundle: that and the content, a line each
 
 With `--keep FILE` first, its key and undelivered messages are kept in that file, and it resumes with every peer (5.7); with
 `--keep-when-told FILE` only once it reads the line `:resume`. With `--files DIR` it takes every file that is offered into that folder, and
@@ -31,7 +34,7 @@ import time
 import unicodedata
 from hashlib import sha3_256, sha256, shake_256
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -117,11 +120,12 @@ def x_wing_encapsulate(public):
     return ct_m + ct_x, x_wing_secret(ss_m, ss_x, ct_x, public[1184:])
 
 
-OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), LABEL)
+def oaep(label):
+    return padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label)
 
 
-def bind(blob, ct, m):
-    return sha256(LABEL + sha256(blob).digest() + len(ct).to_bytes(4, "big") + ct + m).digest()
+def bind(blob, ct, m, label=LABEL):
+    return sha256(label + sha256(blob).digest() + len(ct).to_bytes(4, "big") + ct + m).digest()
 
 
 class Identity:
@@ -130,20 +134,20 @@ class Identity:
         self.blob = to_blob(self.key.public_key().public_numbers())
         self.z = os.urandom(32)
 
-    def decapsulate(self, ct):
+    def decapsulate(self, ct, label=LABEL):
         m = hmac.digest(self.z, ct, "sha256")
         try:
-            opened = self.key.decrypt(ct, OAEP)
+            opened = self.key.decrypt(ct, oaep(label))
             m = opened if len(opened) == 32 else m
         except ValueError:
             pass
-        return bind(self.blob, ct, m)
+        return bind(self.blob, ct, m, label)
 
 
-def encapsulate(blob, key):
+def encapsulate(blob, key, label=LABEL):
     m = os.urandom(32)
-    ct = key.encrypt(m, OAEP)
-    return ct, bind(blob, ct, m)
+    ct = key.encrypt(m, oaep(label))
+    return ct, bind(blob, ct, m, label)
 
 
 # Symmetric state (4.4)
@@ -281,6 +285,106 @@ def read_letter(plain):
     expires, chain = int.from_bytes(plain[1236:1244], "big"), plain[1244:1260]
     return {"number": number, "opened": opened, "reads": reads, "key": plain[20:1236], "expires": expires, "chain": chain,
             "records": records}
+
+
+# Bundles and first letters (12.3)
+
+PSS = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+BUNDLE, FIRST, FIRST_OAEP = b"rsachat/1 bundle", b"rsachat/1 first letter", b"rsachat/1 letter OAEP-KEM"
+
+
+def sign(own, label, text):
+    return own.key.sign(label + b"\0" + text, PSS, hashes.SHA256())
+
+
+def check_signature(key, label, text, signature):
+    try:
+        key.verify(signature, label + b"\0" + text, PSS, hashes.SHA256())
+    except InvalidSignature:
+        raise Failed("the signature is wrong") from None
+
+
+def counted(data, at):
+    """What a length of two bytes is followed by, and where that ends."""
+    end = at + 2 + int.from_bytes(data[at:at + 2], "big")
+    return data[at + 2:end], end
+
+
+def make_bundle(own, number, expires, public):
+    text = b"\3" + len(own.blob).to_bytes(2, "big") + own.blob + eight(number) + eight(expires) + public
+    return text + sign(own, BUNDLE, text)
+
+
+def read_bundle(data, of, now):
+    """Blob, number and X-Wing key of a bundle that may be used."""
+    blob, at = counted(data, 1)
+    number, expires = (int.from_bytes(data[a:a + 8], "big") for a in (at, at + 8))
+    public, end = data[at + 16:at + 1232], at + 1232
+    if data[:1] != b"\3" or fingerprint(blob) != of:
+        raise Failed("not a bundle of this key")
+    check_signature(from_blob(blob), BUNDLE, data[:end], data[end:])
+    if not now < expires <= now + 8 * 86_400_000:
+        raise Failed("not a bundle of now")
+    return blob, number, public
+
+
+def first_secrets(blob, public, ct1, ct2, ss1, ss2):
+    """`t`, `k` and `pair`."""
+    t = sha256(FIRST + blob + public + ct1 + ct2).digest()
+    both = hkdf_info(t, ss1 + ss2, FIRST, 64)
+    return t, both[:32], both[32:]
+
+
+def seal_first(own, blob, public, content):
+    (ct1, ss1), (ct2, ss2) = x_wing_encapsulate(public), encapsulate(blob, from_blob(blob), FIRST_OAEP)
+    t, k, pair = first_secrets(blob, public, ct1, ct2, ss1, ss2)
+    head = b"\2" + letter_key_id(public) + ct1 + ct2
+    start = len(own.blob).to_bytes(2, "big") + own.blob
+    size = (own.key.key_size + 7) // 8
+    content += bytes(-(len(head) + len(start) + size + len(content) + 16) % 2048)
+    plain = start + sign(own, FIRST, t + sha256(content).digest()) + content
+    return head + AESGCM(k).encrypt(nonce(0), plain, head), pair
+
+
+def open_first(own, wing, letter):
+    """Blob of the writer, content and `pair`."""
+    size = (own.key.key_size + 7) // 8
+    head, sealed = letter[:1137 + size], letter[1137 + size:]
+    if len(letter) % 2048 or len(letter) > 63488 or head[:17] != b"\2" + letter_key_id(wing.public):
+        raise Failed("not a first letter to this key")
+    ct1, ct2 = head[17:1137], head[1137:]
+    t, k, pair = first_secrets(own.blob, wing.public, ct1, ct2, wing.decapsulate(ct1), own.decapsulate(ct2, FIRST_OAEP))
+    plain = AESGCM(k).decrypt(nonce(0), sealed, head)
+    blob, at = counted(plain, 0)
+    key = from_blob(blob)
+    end = at + (key.key_size + 7) // 8
+    check_signature(key, FIRST, t + sha256(plain[end:]).digest(), plain[at:end])
+    return blob, plain[end:], pair
+
+
+def first(what, pem, *rest):
+    """All take and give hexadecimal; PEM is the file of our own key."""
+    with open(pem, "rb") as file:
+        own = Identity(serialization.load_pem_private_key(file.read(), None))
+    given = [bytes.fromhex(line) for line in sys.stdin.read().split()]
+    if what == "bundle":
+        print("bundle", make_bundle(own, int(rest[0]), int(rest[1]), given[0]).hex())
+    elif what == "seal":
+        blob, number, public = read_bundle(given[0], rest[0], int(rest[1]))
+        sealed, pair = seal_first(own, blob, public, given[1])
+        print("number", number)
+        print("letter", sealed.hex())
+        print("pair", pair.hex())
+    else:
+        blob, content, pair = open_first(own, XWing(bytes.fromhex(rest[0])), given[0])
+        end = 17 + content[16]
+        fields = read_letter(content[end:])
+        print("writer", fingerprint(blob))
+        print("token", content[:16].hex())
+        print("name", content[17:end].decode())
+        print("pair", pair.hex())
+        for kind, body in fields["records"]:
+            print("record", kind, body.hex())
 
 
 def letter(what, pair, writer, key):
@@ -1035,6 +1139,8 @@ def main():
     args, when, folder, introduction, invitation = sys.argv[1:], None, None, None, None
     if args[:2] in (["letter", "open"], ["letter", "seal"]) and len(args) == 5:
         return letter(*args[1:])
+    if args[:2] == ["first", "open"] and len(args) == 4 or args[:2] in (["first", "bundle"], ["first", "seal"]) and len(args) == 5:
+        return first(*args[1:])
     while args[:1] in (["--keep"], ["--keep-when-told"], ["--files"], ["--knock"]):
         if args[0] == "--files":
             folder = args[1]

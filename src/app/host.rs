@@ -493,6 +493,9 @@ impl<S: NoticeSink> Host for OsHost<S> {
             }
             Effect::Seed { conn } => return Some(Input::Seed { conn, seed: keyring::seed() }),
             Effect::LetterSeed => return Some(Input::LetterSeed(keyring::seed())),
+            Effect::FirstLetter(job) => {
+                return keys.identity().map(|identity| Input::FirstLetter(job.run(identity)));
+            }
             Effect::TokenSeed => return Some(Input::TokenSeed(keyring::seed())),
             Effect::CancelKey => self.keygen = None,
             Effect::Commit(batch, timing) => {

@@ -177,6 +177,8 @@ impl Server {
                 }
                 Ok(Order::Of(RelayOrder::Unwatch { inbox })) => self.mailbox.unwatch(&inbox),
                 Ok(Order::Of(RelayOrder::Publish(order))) => self.mailbox.publish(now, &order),
+                Ok(Order::Of(RelayOrder::PublishBundle(order))) => self.mailbox.publish_bundle(now, &order),
+                Ok(Order::Of(RelayOrder::ReadBundles { name })) => self.mailbox.read_bundles(now, &name),
                 Ok(Order::LetterTaken) => self.mailbox.letter_taken(now),
                 Err(TryRecvError::Empty) => return Ok(()),
                 Err(TryRecvError::Disconnected) => return Err(OwnerGone),
@@ -337,6 +339,7 @@ impl Server {
                 MailboxEvent::Published { ticket } => RelayNews::Published { ticket },
                 MailboxEvent::Refused { ticket, why } => RelayNews::Refused { ticket, why },
                 MailboxEvent::Letter { inbox, number, bytes } => RelayNews::Letter { inbox, number, bytes },
+                MailboxEvent::Bundles { name, bundles } => RelayNews::Bundles { name, bundles },
             };
             self.tell(news)?;
         }

@@ -236,6 +236,7 @@ impl CallOptions {
             accept: AcceptPolicy::Key(named),
             introduction: Some(Introduction::Invitation(invitation.token.clone())),
             invited_to,
+            invitation: invitation.relay.is_some().then(|| Box::new(invitation.clone())),
             ..self.options(target)
         })
     }

@@ -63,6 +63,12 @@ pub(crate) enum ChangeReply {
         conn: ConnId,
         fingerprint: Fingerprint,
     },
+    /// Letters can be written to the maker of an invitation, who is not there.
+    Writable(Box<Invitation>),
+    /// The bearer of an invitation of ours has written a letter.
+    WelcomedByLetter {
+        fingerprint: Fingerprint,
+    },
     /// A stranger in the lobby is to be admitted, at the wish of the user.
     Admitted {
         conn: ConnId,
@@ -102,8 +108,10 @@ impl ChangeReply {
             | Self::Named { fingerprint, .. }
             | Self::Chosen { fingerprint, .. }
             | Self::Welcomed { fingerprint, .. }
+            | Self::WelcomedByLetter { fingerprint }
             | Self::Admitted { fingerprint, .. } => vec![*fingerprint],
             Self::Retried { blocks } => blocks.clone(),
+            Self::Writable(invitation) => vec![invitation.key],
             Self::Unasked | Self::Invited(_) | Self::Uninvited { .. } => Vec::new(),
         }
     }

@@ -16,7 +16,7 @@ use super::types::{
     Audience, DialOutcome, ExitRequest, ExposureRecord, HeldMessage, KeyFor, KeyReplacement, KeygenCause,
     NewKey, Protocol, ReceiptDue,
 };
-use crate::crypto::{Fingerprint, JobResult, RsaJob, Seed};
+use crate::crypto::{Fingerprint, FirstLetterJob, FirstLetterResult, JobResult, RsaJob, Seed};
 use crate::delivery::{
     FoundEntries, HistoryEntry, HistoryQuery, MessageState, Pairs, StoreBatch, StoredHistory,
 };
@@ -152,6 +152,8 @@ pub enum Input<'a> {
     Relay(RelayNews),
     /// Result of [`Effect::LetterSeed`].
     LetterSeed(Seed),
+    /// Result of [`Effect::FirstLetter`].
+    FirstLetter(FirstLetterResult),
     /// Passage of time.
     Tick,
 }
@@ -314,6 +316,8 @@ pub enum Effect {
     Relay(RelayOrder),
     /// Report [`Input::LetterSeed`] with fresh randomness, for a key of letters or for a letter.
     LetterSeed,
+    /// Do this with our private key, in their order, and report [`Input::FirstLetter`].
+    FirstLetter(FirstLetterJob),
     /// A connection that was dialled has ended or was never established, or a listener has failed.
     /// A command without a user may exit when this happens.
     DialFinished(DialOutcome),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::backoff::Backoff;
+use super::first_letters::FirstLetters;
 use crate::crypto::{Fingerprint, OfferedKey};
 use crate::delivery::{OutgoingLetter, WatchedInbox};
 use crate::ids::ConnId;
@@ -28,6 +29,8 @@ pub(crate) struct Letters {
     pub(crate) not_before: Option<MonoMs>,
     /// When the next letter is due.
     pub(crate) due_at: Option<MonoMs>,
+    /// First letters.
+    pub(crate) first: FirstLetters,
 }
 
 /// Use of fresh randomness.
@@ -36,6 +39,8 @@ pub(crate) enum SeedUse {
     Key(ConnId),
     /// A letter to a peer.
     Letter(Fingerprint),
+    /// Our key for a bundle.
+    Bundle,
 }
 
 /// Letter that the relay has refused.
@@ -57,6 +62,12 @@ pub(crate) enum LetterStep {
     Show { peer: Fingerprint, number: PairNumber, sent: UnixMs, text: Vec<u8> },
     /// One was read.
     Read,
+    /// A peer who has invited us is told to be writable.
+    Writable { name: String },
+    /// Who has written by an invitation of ours is told.
+    Introduce { peer: Fingerprint },
+    /// Our key of a bundle is kept.
+    Bundle,
 }
 
 impl Letters {
@@ -64,8 +75,14 @@ impl Letters {
     pub(crate) fn busy(&self) -> BTreeSet<Fingerprint> {
         let made = self.seeds.iter().filter_map(|of| match of {
             SeedUse::Letter(peer) => Some(*peer),
-            SeedUse::Key(_) => None,
+            SeedUse::Key(_) | SeedUse::Bundle => None,
         });
-        made.chain(self.on_their_way.values().copied()).collect()
+        let sealed = self.first.drafts.iter().map(|(peer, _)| *peer);
+        made.chain(sealed).chain(self.on_their_way.values().copied()).collect()
+    }
+
+    /// Looks again at this moment, unless that is to be done before.
+    pub(crate) fn wake_at(&mut self, at: MonoMs) {
+        self.due_at = Some(self.due_at.map_or(at, |before| before.min(at)));
     }
 }

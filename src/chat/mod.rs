@@ -22,6 +22,7 @@ mod effects;
 mod export;
 mod faces;
 mod file_io;
+mod first_letters;
 mod handlers;
 mod history;
 mod io;
@@ -550,6 +551,7 @@ impl Chat {
             Input::File(answer) => self.handle_file_answer(answer),
             Input::Relay(news) => self.handle_relay(news),
             Input::LetterSeed(seed) => self.handle_letter_seed(&seed),
+            Input::FirstLetter(result) => self.handle_first_letter(result),
             Input::Continued => self.call_all_now(),
             Input::OutOfFds { open } => self.effects.warn(Warning::OutOfFds { open }),
             Input::Tick => self.handle_timeout(),

@@ -1,5 +1,6 @@
 //! Relays of the settings: what is asked of them, what they say, and how each stands.
 
+use crate::crypto::Fingerprint;
 use crate::peers::relay_url::RelayUrl;
 use crate::relay::{Publish, PublishRefusal};
 
@@ -13,6 +14,10 @@ pub enum RelayOrder {
     Unwatch { inbox: String },
     /// Leave a letter; [`RelayNews::Published`] or [`RelayNews::Refused`] has its ticket.
     Publish(Publish),
+    /// Leave a bundle, in the same way.
+    PublishBundle(Publish),
+    /// Read the bundles at a name; [`RelayNews::Bundles`] has them.
+    ReadBundles { name: String },
 }
 
 /// News of the connection with the relays.
@@ -29,6 +34,8 @@ pub enum RelayNews {
     Refused { ticket: u64, why: PublishRefusal },
     /// A letter has come; numbers grow in each inbox.
     Letter { inbox: String, number: u64, bytes: Vec<u8> },
+    /// The bundles at a name: none, if there are none or the relay has failed.
+    Bundles { name: String, bundles: Vec<Vec<u8>> },
 }
 
 /// Event of the relays.
@@ -42,6 +49,16 @@ pub enum RelayInfo {
     NotLeft { name: String, why: String },
     // Lines that are there as the program ends, by their receivers.
     Holds { waiting: Vec<(String, usize)> },
+    // An invitation names a relay, and none is in the settings.
+    NamedRelay { relay: String },
+    // Somebody has invited us, is not there, and takes no letter; or does.
+    NoFirstLetter { name: String, why: String },
+    FirstLetters { name: String },
+    Answered { name: String },
+    // Somebody has written by an invitation of ours.
+    Introduced { name: String, fingerprint: Fingerprint },
+    // Nobody can.
+    NoBundle { why: String },
 }
 
 /// Relays of the settings, all of them nodes of one.
@@ -76,6 +93,11 @@ impl Relays {
 
     pub(crate) fn is_set(&self) -> bool {
         !self.all.is_empty()
+    }
+
+    /// The relay that invitations name.
+    pub(crate) fn first(&self) -> Option<&RelayUrl> {
+        self.all.first().map(|(relay, _)| relay)
     }
 
     pub(crate) fn is_connected(&self) -> bool {

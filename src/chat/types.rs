@@ -10,6 +10,7 @@ use crate::ids::{ConnId, FaceId};
 use crate::limits;
 use crate::peers::address::{Family, ListenAt, Target};
 use crate::peers::book::Trust;
+use crate::peers::invitation::Invitation;
 use crate::peers::name::Name;
 use crate::wire::{Count, Introduction};
 
@@ -193,6 +194,9 @@ pub struct DialOptions {
     /// Every address that an invitation names for the peer, who is to be called at them from then
     /// on.
     pub invited_to: Vec<Target>,
+    /// Invitation that is followed, if it names a relay: a letter is left there where nobody
+    /// answers.
+    pub invitation: Option<Box<Invitation>>,
 }
 
 impl DialOptions {
@@ -209,6 +213,7 @@ impl DialOptions {
             joined: Vec::new(),
             introduction: None,
             invited_to: Vec::new(),
+            invitation: None,
         }
     }
 

@@ -15,7 +15,7 @@ Usage: rsachat [OPTIONS] [NAME|ADDR]    a prompt; type :help there
        rsachat COMMAND [OPTIONS]        rsachat COMMAND --help says more
 
   alice$ rsachat --listen 8000          bob$ rsachat 192.0.2.20:8000
-  * listening on [::]:8000 (others      * alice joined, new key SHA256:…
+  * listening on [::]:8000 (others      * alice? new: SHA256:…
     call 192.0.2.20:8000)
   12:00 bob: are you there?             bob to alice? > are you there?
 

@@ -10,10 +10,11 @@ use crate::app::keyring::{seed, unlock};
 use crate::app::os::{eprint_line, print_line, unix_ms};
 use crate::chat::command::invitation_time;
 use crate::config::SettingSources;
+use crate::crypto::Inbox;
 use crate::limits::{INVITATION_MS, INVITATIONS};
 use crate::peers::address::Target;
 use crate::peers::book::{Book, Change, ChangeOutcome, InvitationUses, KeptInvitation};
-use crate::peers::invitation::{INVITATION_ADDRESSES, Invitation, TokenHash, new_token};
+use crate::peers::invitation::{INVITATION_ADDRESSES, Invitation, InvitationRelay, TokenHash, new_token};
 use crate::peers::name::Name;
 use crate::render::colour::ColourDepth;
 use crate::render::qr_code::qr_code;
@@ -96,7 +97,10 @@ pub(crate) fn run(
     let uses = if args.once || args.name.is_some() { InvitationUses::Once } else { InvitationUses::Many };
     let time_ms = args.time_ms.unwrap_or(INVITATION_MS);
     let (hash, until) = (TokenHash::of(&token), UnixMs(made.0.saturating_add(time_ms)));
-    let kept = KeptInvitation { number: 0, hash, until, uses, name: args.name.clone() };
+    let url = settings.relay.first().cloned();
+    let relay = url.map(|url| InvitationRelay { url, inbox: Inbox::random(&seed()) });
+    let inbox = relay.as_ref().map(|relay| relay.inbox.clone());
+    let kept = KeptInvitation { number: 0, hash, until, uses, name: args.name.clone(), inbox };
     let (changed, _) = book_file::change(home, &[Change::Invite { invitation: kept, now: made }])?;
     if changed.outcome != ChangeOutcome::Changed {
         let what = format!("not invited: {INVITATIONS} invitations are open");
@@ -104,7 +108,7 @@ pub(crate) fn run(
     }
     let number = changed.book.invitations().find(|one| one.hash == hash).map_or(0, |one| one.number);
     let (name, key) = (Some(settings.own_name().name), own.public().fingerprint());
-    let url = Invitation { name, addresses, token, key }.to_string();
+    let url = Invitation { name, addresses, token, key, relay }.to_string();
     let whom = args.name.as_ref().map(|name| format!(" for {name}")).unwrap_or_default();
     let once = if uses == InvitationUses::Once { ", once" } else { "" };
     let open = span(time_ms);

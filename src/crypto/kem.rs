@@ -40,23 +40,33 @@ pub struct Encapsulated {
 /// Never for a [`PublicKey`], whose modulus always has room for 32 bytes.
 #[must_use]
 pub fn encapsulate(key: &PublicKey, coins: &Seed) -> Encapsulated {
+    encapsulate_under(LABEL, key, coins)
+}
+
+/// The same under another label.
+pub(super) fn encapsulate_under(label: &'static [u8], key: &PublicKey, coins: &Seed) -> Encapsulated {
     let mut rng = coins.rng("oaep");
     let mut m = Zeroizing::new([0; SECRET_BYTES]);
     rng.fill_bytes(m.as_mut_slice());
-    let padding = Oaep::<Sha256>::new_with_label(LABEL);
+    let padding = Oaep::<Sha256>::new_with_label(label);
     let ciphertext = key
         .rsa()
         .encrypt(&mut rng, padding, m.as_slice())
         .expect("a modulus of 2,048 bits has room for 32 bytes under OAEP-SHA-256");
-    let secret = bind(&key.fingerprint(), &ciphertext, &m);
+    let secret = bind(label, &key.fingerprint(), &ciphertext, &m);
     Encapsulated { ciphertext, secret }
 }
 
 /// SHA-256 of label, fingerprint, length of the ciphertext (4 bytes, big-endian), ciphertext, `m`.
-pub(super) fn bind(key: &Fingerprint, ciphertext: &[u8], m: &[u8; SECRET_BYTES]) -> SharedSecret {
+pub(super) fn bind(
+    label: &[u8],
+    key: &Fingerprint,
+    ciphertext: &[u8],
+    m: &[u8; SECRET_BYTES],
+) -> SharedSecret {
     let length = u32::try_from(ciphertext.len()).unwrap_or(u32::MAX);
     let hash = Sha256::new()
-        .chain_update(LABEL)
+        .chain_update(label)
         .chain_update(key.as_bytes())
         .chain_update(length.to_be_bytes())
         .chain_update(ciphertext)
@@ -110,7 +120,7 @@ mod tests {
             let ciphertext = key.public().rsa().encrypt(&mut rng, padding, message).unwrap();
             let start =
                 message.iter().copied().chain([0; 32]).take(32).collect::<Vec<_>>().try_into().unwrap();
-            let taken = bind(&key.public().fingerprint(), &ciphertext, &start);
+            let taken = bind(LABEL, &key.public().fingerprint(), &ciphertext, &start);
             assert_ne!(key.decapsulate(&ciphertext).as_bytes(), taken.as_bytes());
         }
     }

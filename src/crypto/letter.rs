@@ -27,7 +27,7 @@ const LETTER: &[u8] = b"rsachat/1 letter";
 /// First byte of a letter between people who have met.
 const KIND: u8 = 1;
 /// Bytes of the id of a key.
-const ID_BYTES: usize = 16;
+pub(super) const ID_BYTES: usize = 16;
 /// Bytes before what is sealed: kind, id of the reader's key, X-Wing ciphertext.
 const HEAD_BYTES: usize = 1 + ID_BYTES + CIPHERTEXT_BYTES;
 /// Bytes of a public key.
@@ -132,7 +132,7 @@ impl LetterPair {
         Hkdf::<Sha256>::new(None, self.secret.as_slice())
             .expand_multi_info(&[INBOX, &[writer.direction()], &number.to_be_bytes()], &mut name)
             .expect("HKDF gives 16 bytes");
-        Inbox(BASE32_NOPAD.encode(&name).to_ascii_lowercase())
+        Inbox(opaque_name(&name))
     }
 
     /// Seals what we write to the newest key of the reader. The plaintext is padded already: with
@@ -241,7 +241,7 @@ impl LetterKey {
         self.expand().1
     }
 
-    fn expand(&self) -> (EphemeralKey, LetterPublicKey) {
+    pub(super) fn expand(&self) -> (EphemeralKey, LetterPublicKey) {
         let (key, public) = EphemeralKey::expand(&self.0);
         (key, LetterPublicKey(public))
     }
@@ -284,7 +284,7 @@ impl LetterPublicKey {
         LetterKeyId(std::array::from_fn(|at| hash.get(at).copied().unwrap_or_default()))
     }
 
-    fn encapsulate(&self, seed: &Seed) -> (Vec<u8>, Secret) {
+    pub(super) fn encapsulate(&self, seed: &Seed) -> (Vec<u8>, Secret) {
         let key = EphemeralPublicKey::read(&self.0).expect("the key has passed all checks");
         key.encapsulate(seed)
     }
@@ -297,7 +297,33 @@ impl fmt::Debug for LetterPublicKey {
     }
 }
 
+impl LetterKeyId {
+    pub(super) fn new(id: [u8; ID_BYTES]) -> Self {
+        Self(id)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
+    }
+}
+
 impl Inbox {
+    /// A new name, which nobody can guess; nothing else may come of the same seed.
+    #[must_use]
+    pub fn random(seed: &Seed) -> Self {
+        let mut name = [0; ID_BYTES];
+        seed.rng("inbox").fill_bytes(&mut name);
+        Self(opaque_name(&name))
+    }
+
+    /// A name as it is written: 16 bytes in base32, and nothing else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok()?;
+        let name = Self(opaque_name(bytes.as_slice().try_into().ok()?));
+        (name.0 == text).then_some(name)
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -324,8 +350,13 @@ impl fmt::Debug for Inbox {
     }
 }
 
+/// Name of a place at a relay.
+pub(super) fn opaque_name(name: &[u8; ID_BYTES]) -> String {
+    BASE32_NOPAD.encode(name).to_ascii_lowercase()
+}
+
 /// Whether a letter may have so many bytes.
-fn is_length(bytes: usize) -> bool {
+pub(super) fn is_length(bytes: usize) -> bool {
     bytes > SEALED_BYTES && bytes <= LETTER_BYTES && bytes.is_multiple_of(LETTER_STEP_BYTES)
 }
 

@@ -1,13 +1,14 @@
 //! Cryptography: keys, fingerprints, the handshake and sealed records.
 //!
 //! Randomness comes in as a [`Seed`]; every RSA operation of a session is a [`RsaJob`]. `rsa`
-//! generates, checks and encrypts; `aws-lc-rs` decrypts (blinded, constant time) and does the AEAD:
-//! so the open advisory on `rsa`'s private operation (RUSTSEC-2023-0071) concerns nothing that a
-//! network sends.
+//! generates, checks, encrypts, and signs (blinded) what we have written; `aws-lc-rs` decrypts
+//! (blinded, constant time) and does the AEAD: so the open advisory on `rsa`'s private operation
+//! (RUSTSEC-2023-0071) concerns nothing that a network sends.
 
 mod ephemeral;
 mod error;
 mod fingerprint;
+mod first_letter;
 pub mod handshake;
 mod kem;
 mod key_form;
@@ -29,6 +30,10 @@ mod weak_key;
 
 pub use error::{DecryptError, HandshakeError, KeyFileError, NonceExhausted, PemError, PublicKeyError};
 pub use fingerprint::{Fingerprint, FingerprintError, SafetyNumber};
+pub use first_letter::{
+    Bundle, BundleError, FirstLetterJob, FirstLetterResult, OpenedFirstLetter, bundle_name, first_letter_key,
+    open_first_letter,
+};
 pub use handshake::{Split, TranscriptHash};
 pub use kem::{Encapsulated, SharedSecret, encapsulate};
 pub use key_form::{KeyForm, LockAlgorithm};

@@ -7,6 +7,7 @@ use pkcs8::pkcs5::pbes2::Parameters;
 use pkcs8::pkcs5::scrypt;
 use pkcs8::{PrivateKeyInfoRef, SecretDocument};
 use rand::CryptoRng;
+use rsa::Pss;
 use rsa::pkcs1::DecodeRsaPrivateKey as _;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
 use rsa::traits::PrivateKeyParts;
@@ -19,7 +20,7 @@ use super::key_form::KeyForm;
 use super::key_pem::{self, ENCRYPTED, KeyDer, PLAIN};
 use super::passphrase::Passphrase;
 use super::public_key::check_bits;
-use super::{KeyFileError, PublicKey, PublicKeyError};
+use super::{KeyFileError, PublicKey, PublicKeyError, Seed};
 
 /// Seeds the generator that the private operation blinds with. This happens once in a process and
 /// takes tens of milliseconds; without this call the first private operation waits for it.
@@ -141,6 +142,11 @@ impl Identity {
     /// Never: HMAC takes keys of every length.
     #[must_use]
     pub fn decapsulate(&self, ciphertext: &[u8]) -> SharedSecret {
+        self.decapsulate_under(LABEL, ciphertext)
+    }
+
+    /// The same under another label.
+    pub(super) fn decapsulate_under(&self, label: &[u8], ciphertext: &[u8]) -> SharedSecret {
         let mut rejected = Zeroizing::new([0; SECRET_BYTES]);
         let mut mac = Hmac::<Sha256>::new_from_slice(self.rejection_key.as_slice())
             .expect("HMAC takes keys of every length");
@@ -149,7 +155,7 @@ impl Identity {
 
         let mut buffer = Zeroizing::new(vec![0; self.decrypting_key.min_output_size()]);
         let opened =
-            self.decrypting_key.decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut buffer, Some(LABEL));
+            self.decrypting_key.decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut buffer, Some(label));
         let (length, valid) = match opened {
             Ok(m) => (m.len(), Choice::from(1)),
             Err(_) => (0, Choice::from(0)),
@@ -159,7 +165,25 @@ impl Identity {
         for ((slot, good), bad) in m.iter_mut().zip(buffer.iter()).zip(rejected.iter()) {
             *slot = u8::conditional_select(bad, good, valid);
         }
-        bind(&self.public.fingerprint(), ciphertext, &m)
+        bind(label, &self.public.fingerprint(), ciphertext, &m)
+    }
+
+    /// Signs a message: RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of 32 bytes (RFC 8017,
+    /// section 8.1). What is signed begins with a label of its use. Salt and blinding come of the
+    /// private key and the message, as nonces do in RFC 6979: nobody else can know them.
+    ///
+    /// # Panics
+    /// Never: the key has been read before, and has room for the signature.
+    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let digest = Sha256::digest(message);
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.rejection_key.as_slice())
+            .expect("HMAC takes keys of every length");
+        mac.update(b"rsachat/1 signature");
+        mac.update(&digest);
+        let seed = Seed::new(mac.finalize().into_bytes().into());
+        let key = rsa::PrivateKey::from_pkcs8_der(&self.der).expect("the key has been read before");
+        key.sign_with_rng(&mut seed.rng("pss"), Pss::<Sha256>::new_blinded(), &digest)
+            .expect("every modulus has room for the signature")
     }
 
     /// Decrypts one OAEP ciphertext, for [`super::OaepKeyPair`] and [`super::StoreKey`].

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pkcs8::der::asn1::BitStringRef;
@@ -130,6 +131,14 @@ impl PublicKey {
     #[must_use]
     pub fn to_spki_pem(&self) -> String {
         self.key.to_public_key_pem(LineEnding::LF).expect("a checked key has an encoding")
+    }
+
+    /// Whether a signature of [`super::Identity::sign`] is one of this key. A signature is public,
+    /// and this says nothing about secrets.
+    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let (n, e) = (self.key.n_bytes(), self.key.e_bytes());
+        let key = RsaPublicKeyComponents { n, e };
+        key.verify(&RSA_PSS_2048_8192_SHA256, message, signature).is_ok()
     }
 
     pub(super) fn rsa(&self) -> &rsa::PublicKey {

@@ -1,5 +1,6 @@
 //! Ledger of durable delivery: the rows of all pairs in memory, and the rules by which they change.
 
+mod first_letters;
 mod letters;
 mod resumption;
 mod withdrawal;

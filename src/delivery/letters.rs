@@ -10,7 +10,7 @@ use crate::crypto::{
 };
 use crate::limits;
 use crate::time::UnixMs;
-use crate::wire::{Epoch, PairNumber};
+use crate::wire::{Epoch, PairNumber, Token};
 
 /// Letters of one pair of keys, as they are kept.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -29,6 +29,33 @@ pub struct LetterState {
     pub received: u64,
     /// Moment of our last answer to a letter that did not open.
     pub unopened: UnixMs,
+    /// How they have begun.
+    pub beginning: Beginning,
+}
+
+/// How the letters with a peer have begun, as long as that matters.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub enum Beginning {
+    /// In a session, or both sides have written since.
+    #[default]
+    Met,
+    /// With a first letter of ours, to which nobody has answered.
+    Ours(HeldInvitation),
+    /// With a first letter of the peer: no other counts up to the number of this one.
+    Theirs(u64),
+}
+
+/// Invitation of a peer who was not there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldInvitation {
+    /// Its token.
+    pub token: Token,
+    /// Where first letters are left.
+    pub inbox: Inbox,
+    /// Highest number of a bundle of the peer that was seen.
+    pub bundle: u64,
+    /// When the last first letter was taken by the relay; 0 if none was.
+    pub left: UnixMs,
 }
 
 /// Our messages up to a number that have left in letters, and whose letters the relay has taken.
@@ -167,6 +194,17 @@ pub(super) struct LetterOnItsWay {
     pub(super) answer: Answer,
     /// What it says that was shown.
     pub(super) told: u64,
+    /// Whether it is a first one.
+    pub(super) presence: Presence,
+}
+
+/// Whether the reader of a letter has ever answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It has, or the two have met.
+    Known,
+    /// It has not: the letter is a first one.
+    Unanswered,
 }
 
 /// When a letter to a peer is due.
@@ -201,6 +239,8 @@ pub struct ReadLetter {
 /// News in a letter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LetterEvent {
+    /// It is the first answer to first letters of ours.
+    Answered,
     /// What the comparison of both sides' counts has brought to light.
     News(ResumeNews),
     /// A text that is new.
@@ -252,6 +292,16 @@ impl Posted {
     }
 }
 
+impl HeldInvitation {
+    /// When the first letter is written anew.
+    pub(super) fn again(&self) -> UnixMs {
+        match self.left {
+            UnixMs(0) => UnixMs(0),
+            UnixMs(left) => UnixMs(left.saturating_add(limits::LETTER_AGAIN_MS)),
+        }
+    }
+}
+
 impl OwnLetterKey {
     /// Makes a key.
     pub(super) fn generate(seed: &Seed, now: UnixMs) -> Self {
@@ -272,8 +322,13 @@ impl OwnLetterKey {
     }
 
     /// When another one is offered in its place.
-    fn renewal(&self) -> UnixMs {
+    pub(super) fn renewal(&self) -> UnixMs {
         UnixMs(self.expires.0.saturating_sub(limits::LETTER_KEY_MS - limits::LETTER_KEY_RENEWAL_MS))
+    }
+
+    /// When it is erased at the latest.
+    pub(super) fn erasure(&self) -> UnixMs {
+        erasure(self.expires.0)
     }
 }
 
@@ -376,7 +431,7 @@ impl Generation {
 
     /// Erases private keys whose time is over.
     pub(super) fn erase_old_keys(&mut self, now: UnixMs) {
-        self.own_keys.retain(|key| now < erasure(key.expires.0));
+        self.own_keys.retain(|key| now < key.erasure());
     }
 
     /// Takes note that a letter to a key has opened: those before it are erased.

@@ -1,6 +1,9 @@
 //! Durable delivery (`docs/PROTOCOL.md`, section 5.7): a message that was accepted is kept until
 //! the other side has it, and is sent again, in order, whenever the two are connected.
 
+#[cfg(test)]
+mod first_letter_model;
+mod first_letters;
 mod history;
 mod ledger;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -13,11 +16,12 @@ mod pair;
 mod transfer;
 
 pub use crate::wire::{Chain, Epoch, Resume};
+pub use first_letters::{BundleKey, BundleKeys, FirstLetterDraft, FirstLetterId, FirstLetterWriter};
 pub use history::{Direction, FoundEntries, HistoryEntry, HistoryQuery, HistoryRow, StoredHistory};
 pub use ledger::{Ledger, Reception};
 pub use letters::{
-    Age, Answer, Generation, KeyUsage, LetterDue, LetterEvent, LetterRefusal, LetterState, OutgoingLetter,
-    OwnLetterKey, Posted, ReadLetter, WatchedInbox, WritingInbox,
+    Age, Answer, Beginning, Generation, HeldInvitation, KeyUsage, LetterDue, LetterEvent, LetterRefusal,
+    LetterState, OutgoingLetter, OwnLetterKey, Posted, ReadLetter, WatchedInbox, WritingInbox,
 };
 pub use message::{
     EXPIRED, EnqueueError, MessageState, SettledWithdrawal, TAKEN_BACK, WaitingMessage, WithdrawError,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::first_letters::BundleKeys;
 use super::history::HistoryEntry;
 use super::letters::LetterState;
 use super::transfer::TransferRow;
@@ -133,6 +134,8 @@ pub struct Pair {
     pub transfers: BTreeMap<u64, Arc<TransferRow>>,
     /// Letters, once keys for them were exchanged.
     pub letters: Option<Arc<LetterState>>,
+    /// Of the pair of our own key with itself: what reads first letters.
+    pub bundles: Option<Arc<BundleKeys>>,
 }
 
 /// Our calls of a peer, as they outlive the program.
@@ -176,6 +179,8 @@ pub enum PairChange {
     Letters(Arc<LetterState>),
     /// Delete it.
     EndLetters,
+    /// Write what reads first letters, of the pair of our own key with itself.
+    Bundles(Arc<BundleKeys>),
     /// Delete everything of the pair.
     Forget,
 }
@@ -261,6 +266,7 @@ impl Pair {
             }
             PairChange::Letters(state) => self.letters = Some(state),
             PairChange::EndLetters => self.letters = None,
+            PairChange::Bundles(keys) => self.bundles = Some(keys),
             PairChange::Forget => *self = Self::default(),
         }
     }

@@ -105,7 +105,8 @@ fn invitation(event: &Value) -> Option<MadeInvitation> {
     let uses = if event["once"] == true { InvitationUses::Once } else { InvitationUses::Many };
     let name = event["for"].as_str().and_then(|name| Name::parse(name).ok());
     let open_ms = until.since(moment(&event["time"]));
-    let kept = KeptInvitation { number: number(event)?, hash, until, uses, name };
+    let inbox = invitation.relay.as_ref().map(|relay| relay.inbox.clone());
+    let kept = KeptInvitation { number: number(event)?, hash, until, uses, name, inbox };
     Some(MadeInvitation { invitation, kept, open_ms })
 }
 

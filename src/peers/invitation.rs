@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 use super::address::{AddressError, Target};
 use super::name::{Name, NameError};
 use super::percent_encoding::{decoded, encoded};
-use crate::crypto::{Fingerprint, FingerprintError, Seed};
+use super::relay_url::{RelayUrl, Transport};
+use crate::crypto::{Fingerprint, FingerprintError, Inbox, Seed};
 use crate::text::safe::SafeText;
 use crate::wire::{TOKEN_BYTES, Token};
 
@@ -26,6 +27,10 @@ pub const INVITATION_BYTES: usize = 1_024;
 pub const INVITATION_ADDRESSES: usize = 8;
 /// Key of the parameter that holds the token.
 const TOKEN_KEY: &str = "i";
+/// Key of the parameter that holds the relay.
+const RELAY_KEY: &str = "r";
+/// What separates the parts of that.
+const PART: char = '~';
 
 /// Invitation of the holder of a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +43,17 @@ pub struct Invitation {
     pub token: Token,
     /// The only key that is accepted there.
     pub key: Fingerprint,
+    /// Where a letter can be left, for when nobody answers there.
+    pub relay: Option<InvitationRelay>,
+}
+
+/// Relay of an invitation, and the place there of a first letter with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InvitationRelay {
+    /// The relay.
+    pub url: RelayUrl,
+    /// The inbox.
+    pub inbox: Inbox,
 }
 
 /// SHA-256 of a token, which is all that its maker keeps.
@@ -60,6 +76,8 @@ pub enum InvitationError {
     NoToken,
     #[error("the invitation has no i= with 22 characters behind its addresses; copy it whole")]
     Token,
+    #[error("the relay of the invitation, {0}, is not written as one; copy it whole")]
+    Relay(SafeText),
     #[error("the invitation has {0} twice; ask for a new one")]
     Twice(SafeText),
     #[error("the invitation has {0} behind its addresses, which means nothing; copy it whole")]
@@ -152,7 +170,12 @@ impl fmt::Display for Invitation {
         }
         let addresses: Vec<_> = self.addresses.iter().map(Target::to_string).collect();
         let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.token.as_bytes()));
-        write!(f, "{}/?{TOKEN_KEY}={}#{}", addresses.join(","), *token, self.key)
+        write!(f, "{}/?{TOKEN_KEY}={}", addresses.join(","), *token)?;
+        if let Some(InvitationRelay { url: RelayUrl { transport, host, port }, inbox }) = &self.relay {
+            let transport = word_of(*transport);
+            write!(f, "&{RELAY_KEY}={transport}{PART}{host}{PART}{port}{PART}{inbox}")?;
+        }
+        write!(f, "#{}", self.key)
     }
 }
 
@@ -168,7 +191,7 @@ impl FromStr for Invitation {
             rest.ok_or(InvitationError::Scheme)?.split_once('#').ok_or(InvitationError::NoKey)?;
         let key = key.parse().map_err(InvitationError::Key)?;
         let (authority, query) = rest.split_once("/?").ok_or(InvitationError::NoToken)?;
-        let token = token(query)?;
+        let (token, relay) = parameters(query)?;
         let (name, hosts) = match authority.split_once('@') {
             Some((claimed, hosts)) => (Some(name(claimed)?), hosts),
             None => (None, authority),
@@ -177,7 +200,7 @@ impl FromStr for Invitation {
         if addresses.len() > INVITATION_ADDRESSES {
             return Err(InvitationError::Addresses);
         }
-        Ok(Self { name, addresses, token, key })
+        Ok(Self { name, addresses, token, key, relay })
     }
 }
 
@@ -188,9 +211,9 @@ fn address(text: &str) -> Result<Target, InvitationError> {
     text.parse().map_err(InvitationError::Address)
 }
 
-/// The token among the parameters. Those that a later version may add are left alone.
-fn token(query: &str) -> Result<Token, InvitationError> {
-    let (mut token, mut keys) = (None, Vec::new());
+/// The token and the relay among the parameters. Those that a later version may add are left alone.
+fn parameters(query: &str) -> Result<(Token, Option<InvitationRelay>), InvitationError> {
+    let (mut token, mut relay, mut keys) = (None, None, Vec::new());
     for parameter in query.split('&') {
         let named = parameter.split_once('=').filter(|(key, value)| {
             let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase());
@@ -203,9 +226,27 @@ fn token(query: &str) -> Result<Token, InvitationError> {
         keys.push(key);
         if key == TOKEN_KEY {
             token = Some(read_token(value)?);
+        } else if key == RELAY_KEY {
+            let read = read_relay(value).ok_or_else(|| InvitationError::Relay(SafeText::line(value)));
+            relay = Some(read?);
         }
     }
-    token.ok_or(InvitationError::Token)
+    Ok((token.ok_or(InvitationError::Token)?, relay))
+}
+
+fn read_relay(text: &str) -> Option<InvitationRelay> {
+    let parts: Vec<_> = text.split(PART).collect();
+    let [transport, host, port, inbox] = parts.as_slice() else { return None };
+    let host = if host.contains(':') { format!("[{host}]") } else { (*host).to_owned() };
+    let url: RelayUrl = format!("{transport}://{host}:{port}").parse().ok()?;
+    Some(InvitationRelay { url, inbox: Inbox::parse(inbox)? })
+}
+
+fn word_of(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Plain => "nats",
+        Transport::Tls => "tls",
+    }
 }
 
 fn read_token(text: &str) -> Result<Token, InvitationError> {
@@ -237,6 +278,7 @@ mod tests {
 
     const KEY: &str = "SHA256:34b0nd4U4xgajimNssmbTsKe5lHXNENQ7Z5XW/Qg2kY";
     const TOKEN: &str = "AAECAwQFBgcICQoLDA0ODw";
+    const INBOX: &str = "aaaqeayeaudaocajbifqydiob4";
 
     fn check(text: &str, expected: &str) {
         match text.parse::<Invitation>() {
@@ -258,11 +300,14 @@ mod tests {
             ),
             ("홍길동@1.2.3.4:80/?i=T#K", "%ED%99%8D%EA%B8%B8%EB%8F%99@1.2.3.4:80/?i=T#K"),
             ("%ED%99%8d@h:1/?i=T#K", "%ED%99%8D@h:1/?i=T#K"),
-            ("h:1/?r=relay.example:4222&i=T&later=#K", "h:1/?i=T#K"),
+            ("h:1/?later=&i=T#K", "h:1/?i=T#K"),
+            ("h:1/?r=tls~relay.example~4222~N&i=T#K", "h:1/?i=T&r=tls~relay.example~4222~N#K"),
+            ("h:1/?i=T&r=nats~2001:db8::7~9~N#K", "h:1/?i=T&r=nats~2001:db8::7~9~N#K"),
         ] {
             let whole = |text: &str| {
                 format!("{SCHEME}{text}")
                     .replace("i=T", &format!("i={TOKEN}"))
+                    .replace("~N", &format!("~{INBOX}"))
                     .replace("#K", &format!("#{KEY}"))
             };
             check(&whole(text), &whole(expected));
@@ -341,6 +386,21 @@ mod tests {
         ] {
             check(&text, expected);
         }
+        for relay in [
+            "relay.example",
+            "tls~relay.example~4222",
+            "tls~relay.example~0~I",
+            "ws~relay.example~4222~I",
+            "tls~-x~4222~I",
+            "tls~relay.example~4222~AAAQEAYEAUDAOCAJBIFQYDIOB4",
+            "tls~relay.example~4222~aaaqeayeaudaocajbifqydiob",
+            "tls~relay.example~4222~I~I",
+        ] {
+            let relay = relay.replace('I', INBOX);
+            let expected =
+                format!("the relay of the invitation, {relay}, is not written as one; copy it whole");
+            check(&whole.replace('#', &format!("&r={relay}#")), &expected);
+        }
         let hosts = ["-oProxyCommand=x", "h;rm", "$(id)", "a b", "h\u{1b}[2J"];
         for host in hosts {
             let refused = whole.replace("h:1", host).parse::<Invitation>().unwrap_err().to_string();
@@ -356,6 +416,7 @@ mod tests {
             hosts in proptest::collection::vec(("[a-z0-9][a-z0-9.]{0,20}[a-z]", 1_u16..), 1..8),
             ip in any::<[u16; 8]>(),
             (token, key) in (any::<[u8; 16]>(), any::<[u8; 32]>()),
+            relay in proptest::option::of((any::<[u8; 32]>(), any::<bool>())),
         ) {
             let mut addresses: Vec<Target> =
                 hosts.iter().filter_map(|(host, port)| format!("{host}:{port}").parse().ok()).collect();
@@ -363,7 +424,11 @@ mod tests {
             addresses.push(std::net::SocketAddr::from((ip, 7)).into());
             let name = claim.map(|claim| Name::claimed(&claim));
             let (token, key) = (Token::new(token), Fingerprint::from_bytes(key));
-            let invitation = Invitation { name, addresses, token, key };
+            let relay = relay.map(|(seed, is_ip)| {
+                let url = if is_ip { format!("tls://[{}]:1", std::net::Ipv6Addr::from(ip)) } else { "nats://h".into() };
+                InvitationRelay { url: url.parse().unwrap(), inbox: Inbox::random(&Seed::new(seed)) }
+            });
+            let invitation = Invitation { name, addresses, token, key, relay };
             let written = invitation.to_string();
             prop_assert!(written.is_ascii());
             prop_assert_eq!(written.parse(), Ok(invitation));

@@ -8,6 +8,9 @@
 //! - A letter counts as left there when the stream says so, with its place.
 //! - Moments come in as arguments; sockets, TLS and signatures belong to the caller.
 
+mod bundles;
+mod publishing;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -15,10 +18,8 @@ use super::codec::{ClientOp, Decoder, Message, ServerOp};
 use super::error::CodecError;
 use super::headers::Headers;
 use super::info::{Connect, ServerInfo};
-use super::jetstream::{Ack, LETTERS, STORE_FAILED};
-use crate::limits::{
-    RELAY_ANSWER_MS, RELAY_LETTERS_AHEAD, RELAY_LOOK_MS, RELAY_PUBLISHES, RELAY_QUIET_MS, RELAY_READS,
-};
+use super::jetstream::{LETTERS, StreamName};
+use crate::limits::{RELAY_ANSWER_MS, RELAY_LETTERS_AHEAD, RELAY_LOOK_MS, RELAY_QUIET_MS, RELAY_READS};
 use crate::time::MonoMs;
 
 /// Number of the subscription for answers; those of inboxes follow.
@@ -52,6 +53,13 @@ pub enum MailboxEvent {
         number: u64,
         /// Its bytes.
         bytes: Vec<u8>,
+    },
+    /// The bundles at a name, as many as were found before the relay had no more or failed.
+    Bundles {
+        /// The name.
+        name: String,
+        /// Each of them, the oldest first.
+        bundles: Vec<Vec<u8>>,
     },
 }
 
@@ -180,8 +188,9 @@ enum Stage {
 
 #[derive(Debug)]
 enum Request {
-    Publish { ticket: u64, subject: String },
+    Publish { ticket: u64, stream: StreamName, subject: String },
     Read { inbox: String, after: u64 },
+    Bundle { name: String, after: u64, found: Vec<Vec<u8>> },
 }
 
 impl Session {
@@ -345,26 +354,6 @@ impl Mailbox {
         self.look_behind(inbox, MonoMs(0));
     }
 
-    /// Leaves a letter.
-    pub fn publish(&mut self, now: MonoMs, order: &Publish) {
-        let Publish { ticket, inbox, id, letter } = order;
-        let ready = self.session.as_mut().filter(|session| session.stage == Stage::Ready);
-        let why = match ready {
-            None => PublishRefusal::NotConnected,
-            Some(session) if session.requests.len() - session.reads >= RELAY_PUBLISHES => {
-                PublishRefusal::Busy
-            }
-            Some(session) => {
-                let headers =
-                    Headers::default().with("Nats-Msg-Id", id).with("Nats-Expected-Stream", LETTERS.name);
-                let subject = LETTERS.subject(inbox);
-                let request = Request::Publish { ticket: *ticket, subject: subject.clone() };
-                return session.request(now, &subject, headers, letter, request);
-            }
-        };
-        self.events.push_back(MailboxEvent::Refused { ticket: *ticket, why });
-    }
-
     /// Takes note that the owner has one more of the letters: there is room for others.
     pub fn letter_taken(&mut self, now: MonoMs) {
         self.untaken = self.untaken.saturating_sub(1);
@@ -408,7 +397,7 @@ impl Mailbox {
         let subject = subject.and_then(|rest| rest.strip_suffix('"'));
         let refused = self.session.as_mut().zip(subject).and_then(|(session, subject)| {
             let number = session.requests.iter().find_map(|(number, (_, request))| match request {
-                Request::Publish { ticket, subject: of } if of == subject => Some((*number, *ticket)),
+                Request::Publish { ticket, subject: of, .. } if of == subject => Some((*number, *ticket)),
                 _ => None,
             });
             let (number, ticket) = number?;
@@ -438,16 +427,16 @@ impl Mailbox {
         match number.and_then(|number| session.requests.remove(&number)) {
             // Of a request that was given up.
             None => Ok(()),
-            Some((_, Request::Publish { ticket, .. })) => {
-                self.events.push_back(match acknowledged(&message) {
-                    Ok(()) => MailboxEvent::Published { ticket },
-                    Err(why) => MailboxEvent::Refused { ticket, why },
-                });
+            Some((_, Request::Publish { ticket, stream, .. })) => {
+                self.end_publish(ticket, stream, &message);
                 Ok(())
             }
             Some((_, Request::Read { inbox, after })) => {
                 session.reads -= 1;
                 self.handle_read(now, inbox, after, message)
+            }
+            Some((_, Request::Bundle { name, after, found })) => {
+                self.handle_bundle(now, name, (after, found), message)
             }
         }
     }
@@ -571,24 +560,10 @@ impl Mailbox {
                 }
                 self.look(&inbox, now);
             }
+            Request::Bundle { name, found, .. } => {
+                self.events.push_back(MailboxEvent::Bundles { name, bundles: found });
+            }
         }
-    }
-}
-
-/// Whether the stream has a letter, by its answer.
-fn acknowledged(answer: &Message) -> Result<(), PublishRefusal> {
-    if answer.headers.status.is_some() {
-        return Err(PublishRefusal::NoLeader);
-    }
-    let ack = Ack::read(&answer.payload).unwrap_or_default();
-    match ack.error {
-        Some(error) if error.err_code == STORE_FAILED && error.description.contains("per subject") => {
-            Err(PublishRefusal::InboxFull)
-        }
-        Some(error) if error.err_code == STORE_FAILED => Err(PublishRefusal::RelayFull(error.description)),
-        Some(error) => Err(PublishRefusal::Refused(error.description)),
-        None if ack.stream == LETTERS.name && ack.seq > 0 => Ok(()),
-        None => Err(PublishRefusal::Refused("what answers is no stream".to_owned())),
     }
 }
 

@@ -409,6 +409,7 @@ impl Host for SimHost<'_> {
             | Effect::Remember(_)
             | Effect::Relay(_)
             | Effect::LetterSeed
+            | Effect::FirstLetter(_)
             | Effect::Give { .. }
             | Effect::EndFace(_)
             | Effect::QuestionRead(_)

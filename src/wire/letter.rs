@@ -1,9 +1,9 @@
-//! Plaintext of a letter (`docs/PROTOCOL.md`, 12.2, step 4).
+//! Plaintext of a letter (`docs/PROTOCOL.md`, 12.2, step 4), and of a first one (12.3, step 3).
 
 use zeroize::Zeroizing;
 
 use super::record::{HEADER_BYTES, LETTER_KEY_BYTES};
-use super::{Chain, Padding, Record, Resume, WireError};
+use super::{Chain, Padding, Record, Resume, TOKEN_BYTES, Token, WireError};
 use crate::limits::LETTER_STEP_BYTES;
 
 /// Plaintext of a letter.
@@ -87,6 +87,51 @@ impl LetterBody {
     }
 }
 
+/// Content of a first letter behind its signature (`docs/PROTOCOL.md`, 12.3, step 3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FirstLetterBody {
+    /// Token of the invitation.
+    pub token: Token,
+    /// Name that the writer gives itself, unchecked.
+    pub name: Vec<u8>,
+    /// The plaintext of a letter between people who have met.
+    pub letter: LetterBody,
+}
+
+impl FirstLetterBody {
+    /// Bytes of a content without name and records behind the Resume.
+    pub const EMPTY_BYTES: usize = TOKEN_BYTES + 1 + LetterBody::EMPTY_BYTES;
+
+    /// The content, padded so that with `overhead` bytes around it the letter has one of its
+    /// lengths.
+    ///
+    /// # Errors
+    /// [`WireError::TooLong`] when the name or a record does not fit.
+    pub fn write(&self, overhead: usize) -> Result<Zeroizing<Vec<u8>>, WireError> {
+        let length = u8::try_from(self.name.len()).map_err(|_| WireError::TooLong)?;
+        let before = TOKEN_BYTES + 1 + self.name.len();
+        let letter = self.letter.write(overhead + before)?;
+        let mut out = Zeroizing::new(Vec::with_capacity(before + letter.len()));
+        out.extend_from_slice(self.token.as_bytes());
+        out.push(length);
+        out.extend_from_slice(&self.name);
+        out.extend_from_slice(&letter);
+        Ok(out)
+    }
+
+    /// Reads a content.
+    ///
+    /// # Errors
+    /// [`WireError`] when it has another form, or a record that belongs in no letter.
+    pub fn read(content: &[u8]) -> Result<Self, WireError> {
+        let (token, rest) = content.split_first_chunk().ok_or(WireError::Malformed)?;
+        let (length, rest) = rest.split_first().ok_or(WireError::Malformed)?;
+        let (name, rest) = rest.split_at_checked(usize::from(*length)).ok_or(WireError::Malformed)?;
+        let letter = LetterBody::read(rest)?;
+        Ok(Self { token: Token::new(*token), name: name.to_vec(), letter })
+    }
+}
+
 fn number(bytes: &[u8]) -> Result<(u64, &[u8]), WireError> {
     let (number, rest) = bytes.split_first_chunk().ok_or(WireError::Malformed)?;
     Ok((u64::from_be_bytes(*number), rest))
@@ -137,6 +182,24 @@ mod tests {
                 LetterBody::EMPTY_BYTES + LetterBody::TEXT_BYTES + bytes + 3 * LetterBody::NUMBER_BYTES;
             assert_eq!(plaintext.len(), (least + 100).next_multiple_of(LETTER_STEP_BYTES) - 100);
         }
+    }
+
+    #[test]
+    fn a_first_letter_has_token_and_name_before_the_rest_and_one_of_the_lengths_of_letters() {
+        for name in ["", "민지"] {
+            let letter = body(vec![Record::Kept { upto: 4 }]);
+            let (token, name) = (Token::new([5; 16]), name.as_bytes().to_vec());
+            let first = FirstLetterBody { token, name, letter };
+            let content = first.write(700).unwrap();
+            assert!((content.len() + 700).is_multiple_of(LETTER_STEP_BYTES));
+            assert_eq!(FirstLetterBody::read(&content), Ok(first));
+            for bytes in [0, 15, 16, 17, 1_200] {
+                assert!(FirstLetterBody::read(&content[..bytes]).is_err(), "{bytes}");
+            }
+        }
+        let (token, name) = (Token::new([5; 16]), vec![b'a'; 256]);
+        let long = FirstLetterBody { token, name, letter: body(Vec::new()) };
+        assert_eq!(long.write(0), Err(WireError::TooLong));
     }
 
     #[test]

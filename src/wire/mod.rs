@@ -2,7 +2,7 @@
 //! without time.
 //!
 //! The specification follows, with examples that run as tests. Sections 2 (preface), 3 (frames), 5
-//! (records) and the plaintext of 12.2 (letters) are implemented here.
+//! (records) and the plaintext of 12.2 and 12.3 (letters) are implemented here.
 //!
 #![doc = include_str!("../../docs/PROTOCOL.md")]
 
@@ -19,7 +19,7 @@ mod types;
 
 pub use durable::{Chain, Count, Epoch, PairNumber, Resume};
 pub use frame::{Frame, Frames, LENGTH_BYTES, begin_frame, end_frame};
-pub use letter::LetterBody;
+pub use letter::{FirstLetterBody, LetterBody};
 pub use lobby::{Introduction, LOBBY, TOKEN_BYTES, Token};
 pub use oaep::{OaepStream, StreamStart, split_text};
 pub use preface::{PREFACE_BYTES, Preface, PrefaceProgress, SUITE, VERSION};

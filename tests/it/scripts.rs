@@ -402,6 +402,12 @@ const UNSEEN: &[(&str, &str)] = &[
     ("RelayConnected", "no relay is in a script"),
     ("RelayLost", "no relay is in a script"),
     ("RelayNotLeft", "no relay is in a script"),
+    ("RelayNamedRelay", "no invitation of a script names a relay"),
+    ("RelayNoFirstLetter", "no relay is in a script"),
+    ("RelayFirstLetters", "no relay is in a script"),
+    ("RelayAnswered", "no relay is in a script"),
+    ("RelayIntroduced", "no relay is in a script"),
+    ("RelayNoBundle", "no relay is in a script"),
     ("RawAnswered", "only the tutorial's server answers what nobody can read; ours does not"),
 ];
 

@@ -70,7 +70,7 @@ type Story = (&'static str, fn(&Python));
 
 fn main() -> ExitCode {
     let python = std::env::var_os("RSACHAT_PYTHON").filter(|path| !path.is_empty()).map(Python);
-    let tests: [Story; 26] = [
+    let tests: [Story; 27] = [
         ("the_client_of_the_tutorial_is_heard_and_never_answered", tutorial::client),
         ("the_client_of_the_tutorial_leaves_with_exit", tutorial::client_exit),
         ("the_server_of_the_tutorial_shows_every_line_until_exit", tutorial::server),
@@ -99,6 +99,10 @@ fn main() -> ExitCode {
         ),
         ("a_stranger_takes_the_vectors", native::vectors),
         ("the_peer_written_from_the_specification_opens_letters_and_seals_them", native::letters),
+        (
+            "the_peer_written_from_the_specification_writes_and_reads_bundles_and_first_letters",
+            native::first_letters,
+        ),
         ("a_page_of_python_opens_a_home_that_was_exported", home::opens),
     ];
     let trial = |(name, run): Story| {

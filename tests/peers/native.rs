@@ -5,10 +5,14 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
-use rsachat::crypto::{LetterKey, LetterPair, LetterSide, SEALED_BYTES, Seed};
+use rsachat::crypto::{
+    Bundle, Identity, LetterKey, LetterPair, LetterSide, OfferedKey, SEALED_BYTES, Seed, open_first_letter,
+};
 use rsachat::session::{Event, RekeyThresholds};
 use rsachat::time::{MonoMs, UnixMs};
-use rsachat::wire::{Chain, Count, Epoch, LetterBody, Lifetime, PairNumber, Record, Resume};
+use rsachat::wire::{
+    Chain, Count, Epoch, FirstLetterBody, LetterBody, Lifetime, PairNumber, Record, Resume, Token,
+};
 
 use rustix::process::Signal;
 
@@ -344,6 +348,64 @@ pub(crate) fn vectors(python: &Python) {
         check.sees(&format!("handshake-{bits} holds"));
     }
     check.sees("letter holds");
+    check.sees("first letter holds");
+}
+
+/// A bundle and a first letter of each side, read by the other.
+pub(crate) fn first_letters(python: &Python) {
+    let pem = |name: &str| root(&format!("tests/keys/{name}.pem")).to_str().unwrap().to_owned();
+    let [alice, bob] = ["alice-3072", "bob-3070"]
+        .map(|name| Identity::from_pem(&std::fs::read_to_string(pem(name)).unwrap(), None).unwrap());
+    let own = LetterKey::generate(&Seed::new([1; 32]));
+    let (now, expires_ms) = (1_780_000_000_000, 1_780_600_000_000);
+    let run = |args: &[&str], input: &[&[u8]]| {
+        let mut peer = python.peer("native_peer.py", &[&["first"], args].concat());
+        for line in input {
+            peer.types(&HEXLOWER.encode(line));
+        }
+        peer.closes_input();
+        assert_eq!(peer.ends_within(LONG), 0, "{}", peer.complaints());
+        peer
+    };
+    let row = |peer: &Process, begin: &str| HEXLOWER.decode(peer.rows_after(begin)[0].as_bytes()).unwrap();
+    let epoch = Epoch([5; 16]);
+    let letter = LetterBody {
+        number: now,
+        opened: 0,
+        reads: 0,
+        key: own.public().as_bytes().try_into().unwrap(),
+        expires_ms,
+        chain: Chain::START,
+        resume: Resume { epoch, oldest: 1, next: 2, your_epoch: Epoch::NONE, last: 0, chain: Chain::START },
+        records: vec![Record::Text { seq: 1, time_ms: 9, text: "민지야".into() }],
+    };
+    let (token, name) = (Token::new([6; 16]), "민지".as_bytes().to_vec());
+    let body = FirstLetterBody { token, name, letter };
+
+    // A bundle of the peer, and our letter to it.
+    let made = run(&["bundle", &pem("bob-3070"), "7", &expires_ms.to_string()], &[own.public().as_bytes()]);
+    let of_bob = bob.public().fingerprint();
+    let bundle = Bundle::read(&row(&made, "bundle "), &of_bob, now).unwrap();
+    assert_eq!((bundle.number, bundle.offered.expires_ms), (7, expires_ms));
+    let content = body.write(bundle.overhead(alice.public())).unwrap();
+    let (letter, pair) = bundle.seal(&alice, &content, &Seed::new([3; 32]));
+    let reader = run(&["open", &pem("bob-3070"), &HEXLOWER.encode(own.secret())], &[&letter]);
+    reader.sees(&format!("writer {}", alice.public().fingerprint()));
+    reader.sees("token 06060606060606060606060606060606");
+    reader.sees("name 민지");
+    assert_eq!(row(&reader, "pair "), pair.secret());
+    let text = [&[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9], "민지야".as_bytes()].concat();
+    reader.sees(&format!("record 2 {}", HEXLOWER.encode(&text)));
+
+    // A bundle of ours, and a letter of the peer to it.
+    let ours = Bundle::sign(&bob, 8, &OfferedKey { key: own.public(), expires_ms });
+    let writer =
+        run(&["seal", &pem("alice-3072"), &of_bob.to_string(), &now.to_string()], &[&ours, &content]);
+    writer.sees("number 8");
+    let opened = open_first_letter(&bob, &own, &row(&writer, "letter ")).unwrap();
+    assert_eq!(opened.writer, *alice.public());
+    assert_eq!(row(&writer, "pair "), opened.pair.secret());
+    assert_eq!(FirstLetterBody::read(&opened.content), Ok(body));
 }
 
 /// A letter of each side to the other, in an inbox of the same name.

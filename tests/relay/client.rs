@@ -72,6 +72,23 @@ impl Client {
         self.events.pop().unwrap()
     }
 
+    pub(crate) fn leave_bundle(&mut self, ticket: u64, name: &str, bundle: &[u8]) {
+        let (inbox, id, letter) = (name.to_owned(), format!("{ticket}"), bundle.to_vec());
+        self.mailbox.publish_bundle(self.now(), &Publish { ticket, inbox, id, letter });
+        self.until(|client| !client.events.is_empty());
+        assert_eq!(self.events.pop(), Some(MailboxEvent::Published { ticket }));
+    }
+
+    /// The bundles at a name.
+    pub(crate) fn bundles(&mut self, name: &str) -> Vec<Vec<u8>> {
+        self.mailbox.read_bundles(self.now(), name);
+        self.until(|client| !client.events.is_empty());
+        match self.events.pop() {
+            Some(MailboxEvent::Bundles { bundles, .. }) => bundles,
+            event => panic!("{event:?}"),
+        }
+    }
+
     /// The numbers and contents of the next letters.
     pub(crate) fn read(&mut self, count: usize) -> Vec<(u64, Vec<u8>)> {
         self.until(|client| client.events.len() >= count);

@@ -63,7 +63,7 @@ pub(crate) fn acquainted(alice: &Person, bob: &Person) {
 }
 
 /// Waits until a line has left for the relay.
-fn is_at_relay(process: &mut support::Process, line: &str) {
+pub(crate) fn is_at_relay(process: &mut support::Process, line: &str) {
     eventually("a line is at the relay", PATIENCE, || {
         process.types(":outbox");
         process.output().lines().any(|row| row.contains("state at the relay") && row.contains(line))

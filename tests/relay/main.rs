@@ -12,6 +12,7 @@ mod support;
 
 mod client;
 mod commands;
+mod first_letter;
 mod full_disk;
 mod hostile;
 mod letters;
@@ -81,6 +82,14 @@ fn main() -> ExitCode {
         ),
         trial("recv_takes_letters_each_once_over_runs_and_kills", commands::recv),
         trial("serve_takes_letters_of_a_writer_who_is_never_on_together_with_it", commands::serve),
+        trial(
+            "two_people_who_have_never_met_write_each_other_by_an_invitation_without_being_on_together",
+            first_letter::never_met,
+        ),
+        trial(
+            "a_relay_that_forges_bundles_and_repeats_first_letters_changes_nothing_and_a_token_is_used_once",
+            first_letter::hostile,
+        ),
         trial("tls_is_never_left_out_and_a_certificate_has_to_be_that_of_the_host", tls),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()

@@ -11,6 +11,7 @@ mod listener;
 mod lobby;
 mod questions;
 mod recording_class;
+mod relay;
 mod rows;
 mod safety_card;
 mod short;
@@ -18,7 +19,6 @@ mod trust;
 
 use super::callee::nobody;
 use super::notice::{Info, OaepInfo, Warning};
-use super::relays::RelayInfo;
 use super::types::{KeyFor, NotifyContent, NotifyPolicy, NotifyWhen};
 use crate::limits;
 use crate::text::duration::span;
@@ -204,20 +204,7 @@ impl Info {
             Self::File(info) => info.describe(),
             Self::Lobby(info) => info.describe(),
             Self::Invitations(info) => info.describe(),
-            Self::Relay(info) => (Omitted, relay(info)),
-        }
-    }
-}
-
-fn relay(info: &RelayInfo) -> String {
-    match info {
-        RelayInfo::Connected { relay } => format!("connected to the relay {relay}"),
-        RelayInfo::NotLeft { name, why } => {
-            format!("the relay has not taken a letter to {name}, which stays in the outbox: {why}")
-        }
-        RelayInfo::Holds { waiting } => delivery::left_at_relay(waiting),
-        RelayInfo::Lost { relay, why } => {
-            format!("no relay is connected, and they are tried again: {relay}: {why} (:relay)")
+            Self::Relay(info) => (Omitted, info.sentence()),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::chat::change_reply::ChangeReply;
 use crate::chat::io::Effect;
 use crate::chat::lobby::{InvitationWarning, InvitationsInfo, KnockEnd, LobbyInfo};
 use crate::chat::notice::{Info, UnsavedChange, Warning};
+use crate::chat::relays::RelayInfo;
 use crate::chat::types::PeerId;
 use crate::crypto::Fingerprint;
 use crate::peers::book::{ChangeOutcome, ChangedBook};
@@ -66,6 +67,8 @@ impl Chat {
                 self.effects.info(Info::Invitations(InvitationsInfo::Dropped { number }));
             }
             ChangeReply::Welcomed { conn, .. } => self.admit(conn),
+            ChangeReply::Writable(invitation) => self.hold_invitation(*invitation),
+            ChangeReply::WelcomedByLetter { fingerprint } => self.read_first_letter(fingerprint),
             ChangeReply::Admitted { conn, number, fingerprint } => {
                 let end = KnockEnd::Admitted;
                 self.effects.info(Info::Lobby(LobbyInfo::Gone { number, fingerprint, end }));
@@ -154,6 +157,14 @@ impl Chat {
             ChangeReply::Welcomed { conn, fingerprint } | ChangeReply::Admitted { conn, fingerprint, .. } => {
                 self.effects.warn(Warning::Invitation(InvitationWarning::NotAdmitted { fingerprint, why }));
                 return self.turn_away(conn);
+            }
+            ChangeReply::Writable(invitation) => {
+                let name = invitation.key.to_string();
+                return self.effects.info(Info::Relay(RelayInfo::NoFirstLetter { name, why }));
+            }
+            ChangeReply::WelcomedByLetter { fingerprint } => {
+                self.warn_limited(Warning::Invitation(InvitationWarning::NotAdmitted { fingerprint, why }));
+                return self.fail_first_letter();
             }
             // Nobody asked for it, and it holds as long as the program runs.
             ChangeReply::Unasked => return,

@@ -307,6 +307,7 @@ impl Chat {
                 return self.dial(&Addressee::Dialled(id), Dial::new(next, dial.waiting));
             }
             self.give_up_dial(id, &dial);
+            self.look_for_letters(&dial.options);
             self.finish_dial(dial.options.face, DialOutcome::Unreachable);
         }
     }

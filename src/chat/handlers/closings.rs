@@ -60,6 +60,9 @@ impl Chat {
                 if !matches!(reason, CloseReason::LocalReject | CloseReason::Key(_)) =>
             {
                 self.give_up_call(&Addressee::Connecting(conn), dial);
+                if matches!(reason, CloseReason::LostInHandshake | CloseReason::HandshakeTimeout) {
+                    self.look_for_letters(dial);
+                }
             }
             _ => self.conversations.give_up(&Addressee::Connecting(conn)),
         }

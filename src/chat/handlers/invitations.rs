@@ -8,11 +8,11 @@ use crate::chat::io::Effect;
 use crate::chat::lobby::{InvitationWarning, InvitationsInfo, InviteFor, InviteOptions};
 use crate::chat::notice::{Info, Notice, Warning};
 use crate::chat::types::{KeyFor, Protocol};
-use crate::crypto::Seed;
+use crate::crypto::{Inbox, Seed};
 use crate::limits;
 use crate::peers::address::{BoundAddresses, Target};
 use crate::peers::book::{Change, InvitationUses, KeptInvitation};
-use crate::peers::invitation::{INVITATION_ADDRESSES, Invitation, TokenHash, new_token};
+use crate::peers::invitation::{INVITATION_ADDRESSES, Invitation, InvitationRelay, TokenHash, new_token};
 use crate::text::duration::span;
 use crate::time::UnixMs;
 
@@ -66,9 +66,13 @@ impl Chat {
             InviteFor::FirstKey => InvitationUses::Once,
         };
         let until = UnixMs(now.0.saturating_add(time_ms));
-        let kept = KeptInvitation { number: 0, hash: TokenHash::of(&token), until, uses, name };
+        // Letters are read where messages are kept.
+        let url = self.relays.first().filter(|_| self.kept.is_some()).cloned();
+        let relay = url.map(|url| InvitationRelay { url, inbox: Inbox::random(&seed.derive("inbox")) });
+        let inbox = relay.as_ref().map(|relay| relay.inbox.clone());
+        let kept = KeptInvitation { number: 0, hash: TokenHash::of(&token), until, uses, name, inbox };
         let own_name = Some(self.account.name.clone());
-        let invitation = Invitation { name: own_name, addresses, token, key };
+        let invitation = Invitation { name: own_name, addresses, token, key, relay };
         let made = MadeInvitation { invitation, kept: kept.clone(), open_ms: time_ms };
         self.in_face(face, |chat| {
             let change = Change::Invite { invitation: kept, now };

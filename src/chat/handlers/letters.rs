@@ -30,7 +30,7 @@ impl Chat {
         }
     }
 
-    fn ask_for_seed(&mut self, of: SeedUse) {
+    pub(super) fn ask_for_seed(&mut self, of: SeedUse) {
         self.letters.seeds.push_back(of);
         self.effects.push(Effect::LetterSeed);
     }
@@ -47,9 +47,18 @@ impl Chat {
     /// Makes what randomness was asked for.
     pub(crate) fn handle_letter_seed(&mut self, seed: &Seed) {
         let (now, of) = (self.now.unix, self.letters.seeds.pop_front());
+        match of {
+            Some(SeedUse::Bundle) => return self.make_bundle(seed),
+            Some(SeedUse::Letter(peer))
+                if self.kept.as_ref().is_some_and(|kept| kept.ledger.is_first_letter_due(peer, now)) =>
+            {
+                return self.draft_first_letter(peer, seed);
+            }
+            _ => {}
+        }
         let Some(kept) = self.kept.as_mut().filter(|kept| kept.retry_at.is_none()) else { return };
         let step = match of {
-            None => None,
+            None | Some(SeedUse::Bundle) => None,
             Some(SeedUse::Key(conn)) => {
                 let conversation = self.conversations.get_mut(conn);
                 let session = conversation.and_then(|one| Some((one.key?, one.session.letter_pair()?)));
@@ -79,11 +88,16 @@ impl Chat {
         if not_before.is_some() {
             return;
         }
+        if let Some(at) = self.letters.first.not_before.filter(|at| *at > self.now.mono) {
+            self.letters.wake_at(at);
+        }
         let Some(kept) = self.kept.as_ref().filter(|kept| kept.retry_at.is_none()) else { return };
         let inboxes: Vec<_> = kept.ledger.inboxes().collect();
-        let peers: BTreeSet<_> = inboxes.iter().map(|inbox| inbox.peer).collect();
+        let peers = inboxes.iter().map(|inbox| inbox.peer).chain(kept.ledger.unanswered());
+        let peers: BTreeSet<_> = peers.collect();
         let peers: BTreeSet<_> = peers.into_iter().filter(|peer| self.takes_letters_of(*peer)).collect();
-        let wanted: Vec<_> = inboxes.into_iter().filter(|inbox| peers.contains(&inbox.peer)).collect();
+        let of_peers = inboxes.into_iter().filter(|inbox| peers.contains(&inbox.peer));
+        let wanted: Vec<_> = of_peers.chain(self.first_inboxes()).collect();
         let names: BTreeSet<_> = wanted.iter().map(|inbox| inbox.inbox.as_str().to_owned()).collect();
         for (inbox, _) in self.letters.watched.extract_if(.., |name, _| !names.contains(name)) {
             self.effects.push(Effect::Relay(RelayOrder::Unwatch { inbox }));
@@ -98,12 +112,16 @@ impl Chat {
         }
         if self.relays.is_connected() {
             self.write_letters(peers);
+            self.advance_bundle();
         }
     }
 
     /// Ways on which text goes that waits for a peer who is away.
     pub(super) fn later_by(&self, peer: Fingerprint) -> LaterBy {
-        let can_write = |kept: &KeptMessages| kept.ledger.can_write_letter(peer, self.now.unix);
+        let can_write = |kept: &KeptMessages| {
+            kept.ledger.can_write_letter(peer, self.now.unix)
+                || kept.ledger.unanswered().any(|one| one == peer)
+        };
         let has_relay = self.relays.is_set() && self.takes_letters_of(peer);
         if has_relay && self.kept.as_ref().is_some_and(can_write) {
             LaterBy::ConnectionOrRelay
@@ -142,16 +160,17 @@ impl Chat {
                 continue;
             };
             let not_before = self.letters.refused.get(&peer).map(|refused| refused.not_before);
+            let is_first = kept.ledger.is_first_letter_due(peer, now.unix);
             let at = match kept.ledger.letter_due(peer, now.unix) {
+                _ if is_first => not_before.filter(|at| *at > now.mono),
                 LetterDue::Never => continue,
                 LetterDue::Now => not_before.filter(|at| *at > now.mono),
                 LetterDue::At(at) => Some(now.mono + at.since(now.unix)),
             };
             match at {
+                None if is_first => self.write_first_letter(peer),
                 None => self.ask_for_seed(SeedUse::Letter(peer)),
-                Some(at) => {
-                    self.letters.due_at = Some(self.letters.due_at.map_or(at, |before| before.min(at)));
-                }
+                Some(at) => self.letters.wake_at(at),
             }
         }
     }
@@ -177,6 +196,14 @@ impl Chat {
                 let due = ReceiptDue { conn: None, peer: Some(peer), upto: Count::Pair(number) };
                 self.receive(due, sent, text);
             }
+            LetterStep::Writable { name } => {
+                self.effects.info(Info::Relay(RelayInfo::FirstLetters { name }));
+            }
+            LetterStep::Introduce { peer } => {
+                let name = self.name_of_key(peer);
+                self.effects.info(Info::Relay(RelayInfo::Introduced { name, fingerprint: peer }));
+            }
+            LetterStep::Bundle => self.end_making_bundle(),
             LetterStep::Read => {}
         }
     }
@@ -185,7 +212,8 @@ impl Chat {
     /// pause; what is said of it is said once.
     pub(super) fn fail_letter(&mut self, step: &LetterStep, why: &str) {
         match step {
-            LetterStep::Offer { .. } => {}
+            LetterStep::Offer { .. } | LetterStep::Writable { .. } => {}
+            LetterStep::Bundle => self.end_making_bundle(),
             LetterStep::Leave { peer, .. } => {
                 let now = self.now.unix;
                 if let Some(kept) = &mut self.kept {
@@ -196,13 +224,14 @@ impl Chat {
                 self.warn_without_room(self.name_of_key(*peer), Some(*peer), why);
                 self.stop_reading_letters();
             }
-            LetterStep::Read => self.stop_reading_letters(),
+            LetterStep::Read | LetterStep::Introduce { .. } => self.stop_reading_letters(),
         }
         self.letters.not_before = Some(self.now.mono + limits::STORE_RETRY_MS);
         self.letters.is_changed = true;
     }
 
     fn stop_reading_letters(&mut self) {
+        self.letters.first.unread.clear();
         for inbox in std::mem::take(&mut self.letters.watched).into_keys() {
             self.effects.push(Effect::Relay(RelayOrder::Unwatch { inbox }));
         }
@@ -211,6 +240,9 @@ impl Chat {
     /// Takes note that a letter is at the relay.
     pub(super) fn handle_published(&mut self, ticket: u64) {
         let now = self.now.unix;
+        if self.handle_bundle_left(ticket, Ok(())) {
+            return;
+        }
         if let (Some(peer), Some(kept)) = (self.letters.on_their_way.remove(&ticket), &mut self.kept) {
             let upto = kept.ledger.letter_left(peer, now);
             self.letters.refused.remove(&peer);
@@ -227,6 +259,9 @@ impl Chat {
     /// told once.
     pub(super) fn handle_letter_refused(&mut self, ticket: u64, why: &PublishRefusal) {
         let (now, own) = (self.now, self.account.fingerprint());
+        if self.handle_bundle_left(ticket, Err(why)) {
+            return;
+        }
         let Some(peer) = self.letters.on_their_way.remove(&ticket) else { return };
         let Some(kept) = &mut self.kept else { return };
         let refusal = match why {
@@ -257,6 +292,10 @@ impl Chat {
             Audience::Absent => Exposure::None,
         };
         let now = self.now.unix;
+        let of_own = self.letters.watched.get(inbox).map(|inbox| inbox.peer);
+        if of_own.is_some() && of_own == self.account.fingerprint() {
+            return self.take_first_letter(inbox, number, letter);
+        }
         // One of a peer that was blocked meanwhile is read once that is undone.
         let watched = self.letters.watched.get(inbox).filter(|inbox| self.takes_letters_of(inbox.peer));
         let Some(watched) = watched else {
@@ -274,9 +313,13 @@ impl Chat {
         self.after_commit(AfterCommit::Letter(LetterStep::Read));
     }
 
-    fn take_letter_event(&mut self, peer: Fingerprint, event: LetterEvent) {
+    pub(super) fn take_letter_event(&mut self, peer: Fingerprint, event: LetterEvent) {
         let report = |progress, name| DeliveryReport { to: name, fingerprint: Some(peer), progress };
         match event {
+            LetterEvent::Answered => {
+                let name = self.name_of_key(peer);
+                self.effects.info(Info::Relay(RelayInfo::Answered { name }));
+            }
             LetterEvent::News(news) => self.tell_resume_news(peer, [news]),
             LetterEvent::Text { seq, typed, text } => self.take_letter_text(peer, seq, typed, text.to_vec()),
             LetterEvent::Skipped { .. } => {}

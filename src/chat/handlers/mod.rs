@@ -9,6 +9,7 @@ mod delivery_hints;
 mod export;
 mod files_in;
 mod files_out;
+mod first_letters;
 mod foreign_changes;
 mod history;
 mod invitations;

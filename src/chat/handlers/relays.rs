@@ -17,8 +17,12 @@ impl Chat {
     /// Handles what the connection with the relays has reported.
     pub(crate) fn handle_relay(&mut self, news: RelayNews) {
         let told = match news {
-            RelayNews::Connected { relay } => self.relays.connect(relay),
+            RelayNews::Connected { relay } => {
+                self.begin_first_letters();
+                self.relays.connect(relay)
+            }
             RelayNews::Failed { relay, why } => self.relays.fail(relay, why),
+            RelayNews::Bundles { name, bundles } => return self.handle_bundles(&name, &bundles),
             RelayNews::Published { ticket } => return self.handle_published(ticket),
             RelayNews::Refused { ticket, why } => return self.handle_letter_refused(ticket, &why),
             RelayNews::Letter { inbox, number, bytes } => return self.handle_letter(&inbox, number, &bytes),
@@ -45,8 +49,14 @@ impl Chat {
             writable.map(|peer| self.name_of_key(peer))
         });
         let names: Vec<_> = names.collect();
+        let unanswered = self.kept.iter().flat_map(|kept| kept.ledger.unanswered());
+        let unanswered: Vec<_> = unanswered.map(|peer| self.name_of_key(peer)).collect();
         if !names.is_empty() {
             let row = format!("letters can be left for {}", names.join(", "));
+            self.effects.show(Notice::Answer(vec![row]));
+        }
+        if !unanswered.is_empty() {
+            let row = format!("nobody has answered yet: {}", unanswered.join(", "));
             self.effects.show(Notice::Answer(vec![row]));
         }
     }

@@ -8,8 +8,8 @@ use crate::crypto::{
     Fingerprint, Inbox, LetterPair, LetterPublicKey, OfferedKey, SEALED_BYTES, Seed, key_id_of,
 };
 use crate::delivery::letters::{
-    Age, Answer, LetterDue, LetterEvent, LetterOnItsWay, LetterRefusal, LetterState, OutgoingLetter, Posted,
-    ReadLetter, WatchedInbox,
+    Age, Answer, Beginning, LetterDue, LetterEvent, LetterOnItsWay, LetterRefusal, LetterState,
+    OutgoingLetter, Posted, Presence, ReadLetter, WatchedInbox,
 };
 use crate::delivery::pair::{Content, Exposure, InboxRow, PairChange, SKIPPED, hash_of};
 use crate::limits;
@@ -17,28 +17,28 @@ use crate::time::UnixMs;
 use crate::wire::{Chain, LetterBody, PairNumber, Record, Resume};
 
 /// What a letter carries behind the Resume.
-struct LetterRecords {
-    records: Vec<Record>,
+pub(super) struct LetterRecords {
+    pub(super) records: Vec<Record>,
     /// The chain behind the message before the first one.
-    chain: Chain,
+    pub(super) chain: Chain,
     /// Number of the last message.
-    last: Option<u64>,
+    pub(super) last: Option<u64>,
 }
 
 /// Whether the peer lacks messages that we have posted, if it has not got them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lost {
+pub(super) enum Lost {
     Unknown,
     Known,
 }
 
 impl Ledger {
-    fn letter_state(&self, peer: Fingerprint) -> Option<&LetterState> {
+    pub(super) fn letter_state(&self, peer: Fingerprint) -> Option<&LetterState> {
         let entry = self.entry(peer).filter(|entry| entry.storage == Storage::Disk)?;
         entry.pair.letters.as_deref()
     }
 
-    fn set_letters(&mut self, peer: Fingerprint, state: LetterState) {
+    pub(super) fn set_letters(&mut self, peer: Fingerprint, state: LetterState) {
         self.change(peer, PairChange::Letters(Arc::new(state)));
     }
 
@@ -65,6 +65,7 @@ impl Ledger {
             return None;
         }
         let offered = generation.offer(seed, now);
+        state.beginning = Beginning::Met;
         self.set_letters(peer, state);
         Some(offered)
     }
@@ -74,6 +75,7 @@ impl Ledger {
         if self.is_kept(peer) {
             let mut state = self.letter_state(peer).cloned().unwrap_or_default();
             state.generation(pair).peer_key = Some(offered);
+            state.beginning = Beginning::Met;
             self.set_letters(peer, state);
         }
     }
@@ -168,8 +170,9 @@ impl Ledger {
         let at = state.writing(now)?;
         let shown = self.inbound(peer).map_or(0, |inbound| inbound.shown);
         let is_unopened = state.answer == Answer::Unopened;
+        let room = limits::LETTER_BYTES - SEALED_BYTES - LetterBody::EMPTY_BYTES;
         let LetterRecords { records, chain, last: upto } =
-            self.letter_records(peer, &state.posted, &resume, now);
+            self.letter_records(peer, room, &state.posted, &resume, now);
         let generation = state.generations.get_mut(at)?;
         let offered = generation.offer(&seed.derive("key"), now);
         let number = generation.number_letter(now);
@@ -194,20 +197,22 @@ impl Ledger {
         self.set_letters(peer, state);
         if let Some(entry) = self.pairs.get_mut(&peer) {
             let messages = upto.map(|upto| (resume.epoch, upto));
-            entry.letter = Some(LetterOnItsWay { number, messages, answer: Answer::Owed, told: shown });
+            let presence = Presence::Known;
+            entry.letter =
+                Some(LetterOnItsWay { number, messages, answer: Answer::Owed, told: shown, presence });
         }
         Some(letter)
     }
 
     /// What the peer is told of its messages, and as many of ours as there is room for.
-    fn letter_records(
+    pub(super) fn letter_records(
         &self,
         peer: Fingerprint,
+        mut room: usize,
         posted: &Posted,
         resume: &Resume,
         now: UnixMs,
     ) -> LetterRecords {
-        let mut room = limits::LETTER_BYTES - SEALED_BYTES - LetterBody::EMPTY_BYTES;
         let mut records = Vec::new();
         if let Some(inbound) = self.inbound(peer) {
             records.push(Record::Kept { upto: inbound.last });
@@ -247,6 +252,9 @@ impl Ledger {
             state.answer = Answer::None;
         }
         state.told = letter.told;
+        if let (Presence::Unanswered, Beginning::Ours(held)) = (letter.presence, &mut state.beginning) {
+            held.left = now;
+        }
         self.set_letters(peer, state);
         letter.messages.map(|(_, upto)| upto)
     }
@@ -317,10 +325,15 @@ impl Ledger {
             }
         }
         let age = generation.age;
+        let is_answer = matches!(state.beginning, Beginning::Ours(_));
+        if is_answer {
+            state.beginning = Beginning::Met;
+        }
         // The peer has written with this secret, so it knows it.
         state.generations.truncate(at + 1);
         self.set_letters(peer, state);
         let mut events = Vec::new();
+        events.extend(is_answer.then_some(LetterEvent::Answered));
         if is_newer {
             self.take_state(peer, &body, (age, lost), now, &mut events);
         }
@@ -329,7 +342,7 @@ impl Ledger {
     }
 
     /// Takes what a letter says of both directions.
-    fn take_state(
+    pub(super) fn take_state(
         &mut self,
         peer: Fingerprint,
         body: &LetterBody,
@@ -385,7 +398,7 @@ impl Ledger {
     }
 
     /// Takes the messages of a letter by their numbers.
-    fn take_messages(
+    pub(super) fn take_messages(
         &mut self,
         peer: Fingerprint,
         body: &LetterBody,

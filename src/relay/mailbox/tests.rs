@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::RELAY_BUNDLES;
 
 const INBOX: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
 const OTHER: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -419,4 +420,48 @@ proptest! {
             prop_assert_eq!(read.collect::<Vec<_>>(), left);
         }
     }
+}
+
+fn bundles(world: &mut World) -> Vec<Vec<u8>> {
+    match world.events.pop() {
+        Some(MailboxEvent::Bundles { bundles, .. }) => bundles,
+        event => panic!("{event:?}"),
+    }
+}
+
+#[test]
+fn bundles_of_one_name_are_read_up_to_the_bound_and_what_a_relay_fails_to_give_is_left_out() {
+    let mut world = World::ready();
+    let subject = format!("rc.key.{INBOX}");
+    for number in 1..=3 {
+        world.model.letters.insert(number, (subject.clone(), vec![u8::try_from(number).unwrap()]));
+    }
+    world.model.readable = 3;
+    world.mailbox.read_bundles(world.now, INBOX);
+    world.settle();
+    world.answer();
+    assert_eq!(bundles(&mut world), [[1], [2], [3]]);
+    // A relay that has more than it should have.
+    for number in 1..=100 {
+        world.model.letters.insert(number, (subject.clone(), b"bundle".to_vec()));
+    }
+    world.model.readable = 100;
+    world.mailbox.read_bundles(world.now, INBOX);
+    world.settle();
+    world.answer();
+    assert_eq!(bundles(&mut world).len(), RELAY_BUNDLES);
+    // One that says nothing, one that is lost, and none.
+    world.mailbox.read_bundles(world.now, INBOX);
+    world.settle();
+    world.now = world.now + RELAY_ANSWER_MS;
+    world.mailbox.tick(world.now).unwrap();
+    world.settle();
+    assert!(bundles(&mut world).is_empty());
+    world.mailbox.read_bundles(world.now, INBOX);
+    world.mailbox.disconnect(world.now);
+    world.settle();
+    assert!(bundles(&mut world).is_empty());
+    world.mailbox.read_bundles(world.now, INBOX);
+    world.settle();
+    assert!(bundles(&mut world).is_empty());
 }

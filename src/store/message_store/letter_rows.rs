@@ -3,13 +3,16 @@
 use zeroize::Zeroizing;
 
 use super::rows::{Reader, Value};
-use crate::crypto::{LETTER_KEY_BYTES, LetterKey, LetterPair, LetterPublicKey, LetterSide, OfferedKey};
-use crate::delivery::{
-    Age, Answer, Epoch, Generation, KeyUsage, LetterState, OwnLetterKey, Posted, WritingInbox,
+use crate::crypto::{
+    Inbox, LETTER_KEY_BYTES, LetterKey, LetterPair, LetterPublicKey, LetterSide, OfferedKey,
 };
-use crate::limits::LETTER_KEYS;
+use crate::delivery::{
+    Age, Answer, Beginning, BundleKey, BundleKeys, Epoch, FirstLetterId, Generation, HeldInvitation,
+    KeyUsage, LetterState, OwnLetterKey, Posted, WritingInbox,
+};
+use crate::limits::{FIRST_LETTERS_TAKEN, INVITATIONS, LETTER_KEYS};
 use crate::time::UnixMs;
-use crate::wire::PairNumber;
+use crate::wire::{PairNumber, Token};
 
 const CURRENT: u8 = 0;
 const OVERTAKEN: u8 = 1;
@@ -20,6 +23,14 @@ const ANSWER_UNOPENED: u8 = 2;
 
 const UNUSED: u8 = 0;
 const USED: u8 = 1;
+
+const OURS: u8 = 1;
+const THEIRS: u8 = 2;
+
+/// Characters of the name of an inbox.
+const INBOX_BYTES: usize = 26;
+/// Bytes of an invitation of a peer.
+const HELD_BYTES: usize = 16 + INBOX_BYTES + 8 + 8;
 
 /// Secrets that are kept.
 const GENERATIONS: usize = 2;
@@ -32,7 +43,13 @@ impl Value for LetterState {
             let peer_key = generation.peer_key.as_ref().map_or(0, |_| LETTER_KEY_BYTES + 8);
             32 + 3 + OWN_KEY_BYTES * generation.own_keys.len() + peer_key + 3 * 8 + 3 * 4 + 16 + 16 + 9
         };
-        16 + 3 * 8 + 25 + 1 + 3 * 8 + 1 + self.generations.iter().map(generation).sum::<usize>()
+        let beginning = match self.beginning {
+            Beginning::Met => 0,
+            Beginning::Ours(_) => 1 + HELD_BYTES,
+            Beginning::Theirs(_) => 1 + 8,
+        };
+        let generations: usize = self.generations.iter().map(generation).sum();
+        16 + 3 * 8 + 25 + 1 + 3 * 8 + 1 + generations + beginning
     }
 
     fn write(&self, to: &mut Vec<u8>) {
@@ -52,6 +69,20 @@ impl Value for LetterState {
         put(to, [self.told, self.received, self.unopened.0]);
         to.push(count(self.generations.len()));
         self.generations.iter().for_each(|generation| put_generation(to, generation));
+        match &self.beginning {
+            // As rows of before first letters are.
+            Beginning::Met => {}
+            Beginning::Ours(HeldInvitation { token, inbox, bundle, left }) => {
+                to.push(OURS);
+                to.extend_from_slice(token.as_bytes());
+                to.extend_from_slice(inbox.as_str().as_bytes());
+                put(to, [*bundle, left.0]);
+            }
+            Beginning::Theirs(read) => {
+                to.push(THEIRS);
+                put(to, [*read]);
+            }
+        }
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
@@ -74,8 +105,59 @@ impl Value for LetterState {
         };
         let (told, received, unopened) = (from.number()?, from.number()?, UnixMs(from.number()?));
         let generations = several(from, GENERATIONS, generation)?;
-        Some(Self { generations, posted, left, answer, told, received, unopened })
+        let beginning = if from.is_empty() { Beginning::Met } else { beginning(from)? };
+        Some(Self { generations, posted, left, answer, told, received, unopened, beginning })
     }
+}
+
+impl Value for BundleKeys {
+    fn bytes(&self) -> usize {
+        1 + self.keys.len() * (8 + OWN_KEY_BYTES)
+            + 1
+            + self.read.len() * (INBOX_BYTES + 8)
+            + 1
+            + self.taken.len() * 16
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.push(count(self.keys.len()));
+        for BundleKey { number, key } in &self.keys {
+            put(to, [*number]);
+            put_own_key(to, key);
+        }
+        to.push(count(self.read.len()));
+        for (inbox, number) in &self.read {
+            to.extend_from_slice(inbox.as_str().as_bytes());
+            put(to, [*number]);
+        }
+        to.push(count(self.taken.len()));
+        self.taken.iter().for_each(|id| to.extend_from_slice(&id.0));
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let keys = several(from, LETTER_KEYS, |from| {
+            Some(BundleKey { number: from.number()?, key: own_key(from)? })
+        })?;
+        let read = several(from, INVITATIONS, |from| Some((name(from)?, from.number()?)))?;
+        let taken = several(from, FIRST_LETTERS_TAKEN, |from| from.array().map(FirstLetterId))?;
+        Some(Self { keys, read, taken })
+    }
+}
+
+fn beginning(from: &mut Reader<'_>) -> Option<Beginning> {
+    match from.byte()? {
+        OURS => {
+            let (token, inbox) = (Token::new(from.array()?), name(from)?);
+            let (bundle, left) = (from.number()?, UnixMs(from.number()?));
+            Some(Beginning::Ours(HeldInvitation { token, inbox, bundle, left }))
+        }
+        THEIRS => Some(Beginning::Theirs(from.number()?)),
+        _ => None,
+    }
+}
+
+fn name(from: &mut Reader<'_>) -> Option<Inbox> {
+    Inbox::parse(str::from_utf8(from.bytes(INBOX_BYTES)?).ok()?)
 }
 
 fn put<const N: usize>(to: &mut Vec<u8>, numbers: [u64; N]) {
@@ -97,18 +179,20 @@ fn several<T>(
     (0..count).map(|_| one(from)).collect()
 }
 
+fn put_own_key(to: &mut Vec<u8>, key: &OwnLetterKey) {
+    to.extend_from_slice(key.key.secret());
+    put(to, [key.expires.0]);
+    to.push(match key.usage {
+        KeyUsage::Unused => UNUSED,
+        KeyUsage::Used => USED,
+    });
+}
+
 fn put_generation(to: &mut Vec<u8>, generation: &Generation) {
     to.extend_from_slice(generation.pair.secret());
     to.push(generation.pair.side().direction());
     to.push(count(generation.own_keys.len()));
-    for key in &generation.own_keys {
-        to.extend_from_slice(key.key.secret());
-        put(to, [key.expires.0]);
-        to.push(match key.usage {
-            KeyUsage::Unused => UNUSED,
-            KeyUsage::Used => USED,
-        });
-    }
+    generation.own_keys.iter().for_each(|key| put_own_key(to, key));
     to.push(u8::from(generation.peer_key.is_some()));
     if let Some(offered) = &generation.peer_key {
         to.extend_from_slice(offered.key.as_bytes());

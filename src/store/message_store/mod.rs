@@ -394,6 +394,7 @@ fn is_addition(change: &PairChange) -> bool {
         | PairChange::EndTransfer(_)
         | PairChange::Letters(_)
         | PairChange::EndLetters
+        | PairChange::Bundles(_)
         | PairChange::Forget => false,
     }
 }

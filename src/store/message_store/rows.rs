@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::delivery::{BundleKeys, LetterState, TransferRow};
 use crate::delivery::{
     Chain, Content, Direction, Epoch, Exposure, HistoryRow, Inbound, InboxRow, Outbound, OutboxRow,
 };
-#[cfg(any(test, feature = "fuzzing"))]
-use crate::delivery::{LetterState, TransferRow};
 use crate::time::UnixMs;
 
 /// Bytes to a multiple of which a value is padded before it is sealed.
@@ -63,7 +63,7 @@ pub(crate) fn read_and_write_any(data: &[u8]) {
         }
     }
     let Some((kind, value)) = data.split_first() else { return };
-    match kind % 10 {
+    match kind % 11 {
         0 => check::<Outbound>(value),
         1 => check::<Inbound>(value),
         2 => check::<OutboxRow>(value),
@@ -73,6 +73,7 @@ pub(crate) fn read_and_write_any(data: &[u8]) {
         6 => check::<HistoryRow>(value),
         7 => check::<TransferRow>(value),
         9 => check::<LetterState>(value),
+        10 => check::<BundleKeys>(value),
         _ => check::<Vec<HistoryRow>>(value),
     }
 }
@@ -81,6 +82,10 @@ pub(crate) fn read_and_write_any(data: &[u8]) {
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

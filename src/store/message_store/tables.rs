@@ -22,6 +22,7 @@ const INBOX: SealedTable<40> = SealedTable("inbox");
 const CALLS: SealedTable<32> = SealedTable("calls");
 const RENEWALS: SealedTable<32> = SealedTable("renewals");
 const LETTERS: SealedTable<32> = SealedTable("letters");
+const BUNDLES: SealedTable<32> = SealedTable("bundles");
 const TRANSFERS: SealedTable<40> = SealedTable("transfers");
 
 /// Version of the format, under [`FORMAT_KEY`].
@@ -68,7 +69,7 @@ impl Tables {
             meta.insert(FORMAT_KEY, FORMAT.to_be_bytes().as_slice())?;
             meta.insert(wrap_key(&identity.fingerprint()).as_slice(), wrapped.as_slice())?;
             drop(meta);
-            for table in [OUT, IN, CALLS, RENEWALS, LETTERS] {
+            for table in [OUT, IN, CALLS, RENEWALS, LETTERS, BUNDLES] {
                 table.writable(&transaction)?;
             }
             for table in [OUTBOX, INBOX, TRANSFERS] {
@@ -185,6 +186,9 @@ impl Tables {
             LETTERS.read(&transaction, key, |peer, state| {
                 pairs.entry(Fingerprint::from_bytes(*peer)).or_default().letters = Some(Arc::new(state));
             })?;
+            BUNDLES.read(&transaction, key, |own, keys| {
+                pairs.entry(Fingerprint::from_bytes(*own)).or_default().bundles = Some(Arc::new(keys));
+            })?;
             TRANSFERS.read(&transaction, key, |at, row| {
                 let (peer, number) = split_message_key(at);
                 pairs.entry(peer).or_default().transfers.insert(number, Arc::new(row));
@@ -206,6 +210,7 @@ impl Tables {
             let (mut calls, mut renewals) = (CALLS.writable(transaction)?, RENEWALS.writable(transaction)?);
             let (mut transfers, mut letters) =
                 (TRANSFERS.writable(transaction)?, LETTERS.writable(transaction)?);
+            let mut bundles = BUNDLES.writable(transaction)?;
             for StoreChange { peer, change } in changes {
                 match change {
                     PairChange::Outbound(state) => out.put(key, peer.as_bytes(), state)?,
@@ -227,6 +232,7 @@ impl Tables {
                     PairChange::EndTransfer(number) => transfers.remove(&message_key(peer, *number))?,
                     PairChange::Letters(state) => letters.put(key, peer.as_bytes(), &**state)?,
                     PairChange::EndLetters => letters.remove(peer.as_bytes())?,
+                    PairChange::Bundles(keys) => bundles.put(key, peer.as_bytes(), &**keys)?,
                     PairChange::Forget => {
                         letters.remove(peer.as_bytes())?;
                         transfers.remove_all_of(peer)?;

@@ -7,12 +7,15 @@ use std::fmt::Write as _;
 use pkcs8::SecretDocument;
 use rand::Rng as _;
 use rsachat::crypto::{
-    ChainSecret, Fingerprint, LetterKey, LetterPair, LetterSide, PublicKey, RekeyingKey, RekeyingPublicKey,
-    SEALED_BYTES, SafetyNumber, Seed, Split, encapsulate,
+    Bundle, ChainSecret, Fingerprint, LetterKey, LetterPair, LetterSide, OfferedKey, PublicKey, RekeyingKey,
+    RekeyingPublicKey, SEALED_BYTES, SafetyNumber, Seed, Split, bundle_name, encapsulate, open_first_letter,
 };
 use rsachat::delivery::{SKIPPED, hash_of};
 use rsachat::limits::TAG_BYTES;
-use rsachat::wire::{Chain, Confirm, Epoch, LENGTH_BYTES, LetterBody, Padding, REKEYING, Record, Resume};
+use rsachat::wire::{
+    Chain, Confirm, Epoch, FirstLetterBody, LENGTH_BYTES, LetterBody, Padding, REKEYING, Record, Resume,
+    Token,
+};
 use x_wing::Decapsulate as _;
 
 use super::keys::{identity, pem};
@@ -30,7 +33,10 @@ pub(crate) struct Vector {
 impl Vector {
     /// Reads `tests/vectors/NAME.txt`.
     pub(crate) fn read(name: &str) -> Vector {
-        let text = std::fs::read_to_string(file(name)).unwrap();
+        Self::of(&std::fs::read_to_string(file(name)).unwrap())
+    }
+
+    fn of(text: &str) -> Vector {
         let (header, body) = text.split_once("\n\n").unwrap();
         let pair =
             |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -387,6 +393,64 @@ fn letter() -> (String, String) {
     ("letter".to_owned(), text(&[("shows", shows), ("expect", "it opens"), TEST_KEYS], &values))
 }
 
+/// A bundle and a first letter (12.3).
+fn first_letter() -> String {
+    let [writer, reader] = ["alice-2048", "bob-2048"].map(identity);
+    let own = LetterKey::generate(&Seed::new([4; 32]));
+    let next = LetterKey::generate(&Seed::new([3; 32]));
+    let (number, expires_ms) = (1_780_000_000_000, 1_780_691_200_000);
+    let bundle = Bundle::sign(&reader, number, &OfferedKey { key: own.public(), expires_ms });
+    let of_reader = reader.public().fingerprint();
+    let checked = Bundle::read(&bundle, &of_reader, number).unwrap();
+    let one = Record::Text { seq: 1, time_ms: 1_000_000_000_000, text: b"one".to_vec() };
+    let (epoch, your_epoch) = (EPOCHS[0], Epoch::NONE);
+    let letter = LetterBody {
+        number: number + 1,
+        opened: 0,
+        reads: 0,
+        key: next.public().as_bytes().try_into().unwrap(),
+        expires_ms,
+        chain: Chain::START,
+        resume: Resume { epoch, oldest: 1, next: 2, your_epoch, last: 0, chain: Chain::START },
+        records: vec![one],
+    };
+    let token = Token::new(std::array::from_fn(|at| u8::try_from(at).unwrap()));
+    let body = FirstLetterBody { token, name: b"alice".to_vec(), letter };
+    let content = body.write(checked.overhead(writer.public())).unwrap();
+    let (letter, pair) = checked.seal(&writer, &content, &Seed::new([5; 32]));
+    let name = bundle_name(&of_reader);
+    let [writer_key, reader_key] = ["alice-2048", "bob-2048"].map(pkcs8);
+    let values: [(&str, &[u8]); 8] = [
+        ("private key of the writer, PKCS#8", &writer_key),
+        ("private key of the reader, PKCS#8", &reader_key),
+        ("seed of the reader's key, of the draft", own.secret()),
+        ("name of the bundle", name.as_bytes()),
+        ("bundle", &bundle),
+        ("content", &content),
+        ("first letter", &letter),
+        ("pair", pair.secret()),
+    ];
+    let shows = "a bundle and a first letter (12.3) of alice, with the Text \"one\"";
+    text(&[("shows", shows), ("expect", "both are taken"), TEST_KEYS], &values)
+}
+
+#[test]
+fn the_kept_bundle_and_first_letter_are_taken_as_they_say() {
+    let vector = Vector::read("first-letter");
+    let [writer, reader] = ["alice-2048", "bob-2048"].map(identity);
+    let of_reader = reader.public().fingerprint();
+    assert_eq!(vector.bytes("name of the bundle"), bundle_name(&of_reader).as_bytes());
+    let bundle = Bundle::read(vector.bytes("bundle"), &of_reader, 1_780_000_000_000).unwrap();
+    let own = LetterKey::new(vector.array("seed of the reader's key, of the draft").into());
+    assert_eq!(bundle.offered, OfferedKey { key: own.public(), expires_ms: 1_780_691_200_000 });
+    let opened = open_first_letter(&reader, &own, vector.bytes("first letter")).unwrap();
+    assert_eq!(opened.writer, *writer.public());
+    assert_eq!(opened.content.as_slice(), vector.bytes("content").as_slice());
+    assert_eq!(opened.pair.secret().as_slice(), vector.bytes("pair").as_slice());
+    let body = FirstLetterBody::read(&opened.content).unwrap();
+    assert_eq!((body.name.as_slice(), body.letter.number), (&b"alice"[..], 1_780_000_000_001));
+}
+
 fn safety() -> (String, String) {
     let (a, b) = (identity("alice-2048").public().fingerprint(), identity("bob-2048").public().fingerprint());
     let number = SafetyNumber::between(&a, &b).to_string();
@@ -396,7 +460,9 @@ fn safety() -> (String, String) {
 
 #[test]
 fn every_vector_comes_out_again_byte_for_byte() {
-    let files = [handshakes(), blobs(), vec![safety(), letter()]].concat();
+    let files =
+        [handshakes(), blobs(), vec![safety(), letter(), ("first-letter".to_owned(), first_letter())]]
+            .concat();
     let write = std::env::var("RSACHAT_VECTORS").is_ok_and(|value| value == "write");
     for (name, text) in files {
         if write {
