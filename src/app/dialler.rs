@@ -77,13 +77,20 @@ pub(crate) struct Proxied {
 /// Proxy and callee, for what is said of them.
 pub(crate) struct ProxyWords {
     proxy: String,
-    callee: Option<String>,
+    callee: Callee,
+}
+
+/// What is called, for what is said of it.
+pub(crate) enum Callee {
+    /// An rsachat, and the name of its user, where that is known.
+    Peer(Option<String>),
+    Relay,
 }
 
 impl Proxied {
     /// Call to an address. Where the proxy names no user, Tor is given one for each address: calls
     /// to different peers share no circuit.
-    pub(crate) fn new(proxy: &Proxy, target: &Target, callee: Option<String>) -> Self {
+    pub(crate) fn new(proxy: &Proxy, target: &Target, callee: Callee) -> Self {
         let login = match &proxy.login {
             Some(login) => (login.user.clone(), login.password.clone()),
             None => (Fingerprint::of(target.to_string().as_bytes()).to_string().into(), b"-".to_vec()),
@@ -101,8 +108,11 @@ impl ProxyWords {
         let reply = error.get_ref().and_then(|inner| inner.downcast_ref::<SocksError>().copied());
         match reply {
             Some(reply) if reply.is_of_peer() => match &self.callee {
-                Some(name) => format!("the proxy {proxy} says: {why}; is {name}'s rsachat running?"),
-                None => format!("the proxy {proxy} says: {why}; is an rsachat running there?"),
+                Callee::Peer(Some(name)) => {
+                    format!("the proxy {proxy} says: {why}; is {name}'s rsachat running?")
+                }
+                Callee::Peer(None) => format!("the proxy {proxy} says: {why}; is an rsachat running there?"),
+                Callee::Relay => format!("the proxy {proxy} says: {why}"),
             },
             Some(SocksError::Refused { .. }) => format!("the proxy {proxy} says: {why}"),
             _ => format!("the proxy {proxy}: {why}"),
@@ -119,7 +129,7 @@ impl Dialler {
         dial: DialId,
         target: Target,
         family: Family,
-        callee: Option<String>,
+        callee: Callee,
     ) -> Option<Input<'static>> {
         let (task, proxied) = match target.way() {
             Some(Via::Proxy(proxy)) => {

@@ -175,7 +175,7 @@ impl<S: NoticeSink> App<S> {
         if relays.is_empty() {
             return Ok(());
         }
-        self.client.chat.set_relays(relays.clone());
+        self.client.chat.set_relays(relays.clone(), access.via.clone());
         let own = self.chat().fingerprint();
         let setup = RelaySetup { relays, access, own };
         self.host.relay = Some(RelayThread::start(setup, self.host.net.waker())?);

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::dialler::Dialler;
+use super::dialler::{Callee, Dialler};
 use super::error::{AppError, code, describe};
 use super::export::without_terminal;
 use super::file_thread::{Confined, FileWork};
@@ -473,7 +473,7 @@ impl<S: NoticeSink> Host for OsHost<S> {
             Effect::Listen { listener, at, family } => return Some(self.listen(listener, &at, family)),
             Effect::Unlisten(listener) => self.unlisten(listener),
             Effect::Connect { dial, target, family, callee } => {
-                return self.dialler.connect(&mut self.net, dial, target, family, callee);
+                return self.dialler.connect(&mut self.net, dial, target, family, Callee::Peer(callee));
             }
             Effect::CancelConnect(dial) => self.dialler.cancel(&mut self.net, dial),
             Effect::Transmit { conn, bytes } => return self.transmit(conn, bytes),

@@ -2,7 +2,6 @@
 //! each of them in turn, with delays once all have failed.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
@@ -10,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-use super::error::{describe, describe_attempts};
-use super::os::resolve;
+use super::dialler::{Callee, Dialler};
+use super::error::describe;
 use super::relay::{RelayAccess, RelayError, RelayLink, random_token};
-use crate::chat::{Backoff, RelayNews, RelayOrder};
+use crate::chat::{Backoff, Input, RelayNews, RelayOrder};
 use crate::crypto::Fingerprint;
-use crate::limits::RELAY_ANSWER_MS;
-use crate::net::worker::BackgroundTask;
+use crate::ids::{ConnId, DialId};
+use crate::limits::{CONNECT_TIMEOUT_MS, RELAY_ANSWER_MS};
 use crate::net::{Net, NetEvent};
 use crate::peers::address::Family;
 use crate::peers::relay_url::{RelayUrl, Transport};
@@ -58,6 +57,9 @@ impl RelayThread {
             owner,
             setup,
             mailbox: Mailbox::default(),
+            dialler: Dialler::default(),
+            dial: DialId(0),
+            said: None,
             stage: Stage::Waiting { until: MonoMs(0) },
             current: 0,
             failures: 0,
@@ -100,10 +102,8 @@ impl Drop for RelayThread {
 enum Stage {
     /// None, until a moment.
     Waiting { until: MonoMs },
-    /// The host of the relay is being looked up.
-    Resolving(BackgroundTask<io::Result<Vec<SocketAddr>>>),
-    /// Its addresses are being called.
-    Dialling(RelayLink),
+    /// It is being called.
+    Dialling,
     /// TLS is being established, before this moment, for a server that has presented itself so.
     Securing { link: RelayLink, info: Box<ServerInfo>, until: MonoMs },
     /// The mailbox speaks with it.
@@ -119,6 +119,11 @@ struct Server {
     owner: Arc<Waker>,
     setup: RelaySetup,
     mailbox: Mailbox,
+    dialler: Dialler,
+    /// Number of the last call.
+    dial: DialId,
+    /// What a command said last on its standard error.
+    said: Option<SafeText>,
     stage: Stage,
     /// Place of the relay that is tried or connected.
     current: usize,
@@ -138,7 +143,7 @@ impl Server {
             if self.take_orders().is_err() {
                 return;
             }
-            let result = self.advance();
+            let result = self.advance().and_then(|()| self.hear_commands());
             self.settle(result);
             if self.tell_events().is_err() {
                 return;
@@ -161,7 +166,7 @@ impl Server {
     fn poll_timeout(&self) -> Option<Instant> {
         let due = match &self.stage {
             Stage::Waiting { until } | Stage::Securing { until, .. } => Some(*until),
-            Stage::Resolving(_) | Stage::Dialling(_) => None,
+            Stage::Dialling => None,
             Stage::Open(_) => self.mailbox.poll_timeout(),
         };
         // Not before the moment: the clock of the mailbox has whole milliseconds.
@@ -197,40 +202,71 @@ impl Server {
         let now = self.now();
         match &mut self.stage {
             Stage::Waiting { until } if *until <= now => {
-                let RelayUrl { host, port, .. } = self.relay();
-                let work = move || resolve(&host, port, Family::Any);
-                let task = BackgroundTask::start("lookup", self.net.waker(), work);
-                self.stage = Stage::Resolving(task.map_err(|error| describe(&error))?);
-                Ok(())
+                let target = self.relay().target(self.setup.access.via.clone());
+                (self.stage, self.dial, self.said) = (Stage::Dialling, DialId(self.dial.0 + 1), None);
+                let (dial, family) = (self.dial, Family::Any);
+                let at_once = self.dialler.connect(&mut self.net, dial, target, family, Callee::Relay);
+                at_once.map_or(Ok(()), |input| self.take_call(input))
             }
-            Stage::Resolving(task) => match task.finished() {
-                None => Ok(()),
-                Some(Ok(Ok(addrs))) => {
-                    self.stage = Stage::Dialling(RelayLink::connect(&mut self.net, addrs));
-                    Ok(())
-                }
-                Some(Ok(Err(error))) => Err(describe(&error)),
-                Some(Err(panicked)) => Err(panicked.to_string()),
-            },
+            Stage::Dialling => {
+                let failed = self.dialler.finished_lookups(&mut self.net);
+                failed.into_iter().try_for_each(|input| self.take_call(input))
+            }
             Stage::Securing { until, .. } if *until <= now => Err(RelayError::Silent.to_string()),
             Stage::Open(_) => {
                 self.mailbox.tick(now).map_err(|error| words(&error))?;
                 self.log_in_if_asked()
             }
-            Stage::Waiting { .. } | Stage::Dialling(_) | Stage::Securing { .. } => Ok(()),
+            Stage::Waiting { .. } | Stage::Securing { .. } => Ok(()),
         }
+    }
+
+    /// Takes what has come of the call.
+    fn take_call(&mut self, input: Input<'_>) -> Result<(), String> {
+        match input {
+            // A command runs, and connects by itself: the time for that comes before the relay's.
+            Input::Connected { dial, conn, .. } if dial == self.dial => {
+                self.stage = Stage::Open(RelayLink::new(conn));
+                self.mailbox.connect(self.now() + CONNECT_TIMEOUT_MS);
+                Ok(())
+            }
+            Input::Unreachable { dial, why } if dial == self.dial => Err(why),
+            Input::CommandSaid { row, .. } => {
+                self.said = Some(row);
+                Ok(())
+            }
+            Input::Ended { conn, error } if self.is_open(conn) => {
+                let why = error.unwrap_or_else(|| RelayError::Closed.to_string());
+                let said = self.said.take();
+                Err(said.map_or_else(|| why.clone(), |said| format!("{why}: {said}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_open(&self, conn: ConnId) -> bool {
+        matches!(&self.stage, Stage::Open(link) | Stage::Securing { link, .. } if link.conn == conn)
+    }
+
+    fn hear_commands(&mut self) -> Result<(), String> {
+        let reports = self.dialler.command_reports(&self.net);
+        reports.into_iter().try_for_each(|input| self.take_call(input))
     }
 
     fn handle(&mut self, event: NetEvent) -> Result<(), String> {
         let now = self.now();
         match (event, &mut self.stage) {
-            (NetEvent::Connected { .. }, Stage::Dialling(_)) => {
-                let Stage::Dialling(link) = self.take_stage() else { return Ok(()) };
-                self.stage = Stage::Open(link);
-                self.mailbox.connect(now);
+            (NetEvent::Connected { conn, .. } | NetEvent::ConnectedByProxy { conn }, Stage::Dialling) => {
+                if self.dialler.take(conn) == Some(self.dial) {
+                    self.stage = Stage::Open(RelayLink::new(conn));
+                    self.mailbox.connect(now);
+                }
                 Ok(())
             }
-            (NetEvent::Unreachable { tried, .. }, Stage::Dialling(_)) => Err(describe_attempts(&tried)),
+            (NetEvent::Unreachable { conn, tried }, Stage::Dialling) => {
+                let failed = self.dialler.take_failed(conn, &tried);
+                failed.map_or(Ok(()), |input| self.take_call(input))
+            }
             (NetEvent::Bytes { conn, bytes }, Stage::Open(link) | Stage::Securing { link, .. })
                 if conn == link.conn =>
             {
@@ -245,15 +281,14 @@ impl Server {
                 let received = self.mailbox.receive(now, &plain).map_err(|error| words(&error));
                 received.and_then(|()| self.log_in_if_asked())
             }
-            (NetEvent::Ended { conn }, Stage::Open(link) | Stage::Securing { link, .. })
-                if conn == link.conn =>
-            {
-                Err(RelayError::Closed.to_string())
+            (NetEvent::Ended { conn }, Stage::Open(_) | Stage::Securing { .. }) => {
+                // How a command has ended is told later.
+                let ended = self.dialler.end(conn, None);
+                ended.map_or(Ok(()), |input| self.take_call(input))
             }
-            (NetEvent::Lost { conn, error }, Stage::Open(link) | Stage::Securing { link, .. })
-                if conn == link.conn =>
-            {
-                Err(describe(&error))
+            (NetEvent::Lost { conn, error }, Stage::Open(_) | Stage::Securing { .. }) => {
+                let ended = self.dialler.end(conn, Some(describe(&error)));
+                ended.map_or(Ok(()), |input| self.take_call(input))
             }
             _ => Ok(()),
         }
@@ -314,7 +349,8 @@ impl Server {
     /// The relay cannot be used: the next is tried, at once unless all have failed.
     fn lose(&mut self, why: String) {
         let now = self.now();
-        if let Stage::Dialling(link) | Stage::Securing { link, .. } | Stage::Open(link) = self.take_stage() {
+        self.dialler.cancel(&mut self.net, self.dial);
+        if let Stage::Securing { link, .. } | Stage::Open(link) = self.take_stage() {
             self.net.abort(link.conn);
         }
         self.mailbox.disconnect(now);

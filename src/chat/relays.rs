@@ -2,6 +2,7 @@
 
 use crate::crypto::Fingerprint;
 use crate::peers::relay_url::RelayUrl;
+use crate::peers::via::Via;
 use crate::relay::{Publish, PublishRefusal};
 
 /// Order to the connection with the relays.
@@ -65,6 +66,8 @@ pub enum RelayInfo {
 #[derive(Default)]
 pub(crate) struct Relays {
     all: Vec<(RelayUrl, RelayState)>,
+    /// Way to them.
+    via: Option<Via>,
     /// Failures since one was connected.
     failures: usize,
     /// What was told last: whether one is connected.
@@ -86,9 +89,9 @@ enum RelayState {
 }
 
 impl Relays {
-    pub(crate) fn of(all: Vec<RelayUrl>) -> Self {
+    pub(crate) fn of(all: Vec<RelayUrl>, via: Option<Via>) -> Self {
         let all = all.into_iter().map(|relay| (relay, RelayState::Untried)).collect();
-        Self { all, ..Self::default() }
+        Self { all, via, ..Self::default() }
     }
 
     pub(crate) fn is_set(&self) -> bool {
@@ -153,7 +156,11 @@ impl Relays {
                 RelayState::Connected => "connected".to_owned(),
                 RelayState::Failed(why) => why.clone(),
             };
-            vec![relay.to_string(), state]
+            let relay = match self.via.as_ref().filter(|via| **via != Via::Direct) {
+                Some(via) => format!("{relay} via {via}"),
+                None => relay.to_string(),
+            };
+            vec![relay, state]
         })
     }
 }
@@ -165,7 +172,7 @@ mod tests {
     #[test]
     fn that_relays_are_lost_is_told_once_and_where_all_have_failed_and_so_is_that_one_stands_again() {
         let [first, second] = ["nats://a", "nats://b"].map(|url| url.parse::<RelayUrl>().unwrap());
-        let mut relays = Relays::of(vec![first.clone(), second.clone()]);
+        let mut relays = Relays::of(vec![first.clone(), second.clone()], None);
         let why = || "it closed the connection".to_owned();
         assert!(relays.connect(first.clone()).is_some());
         // One that takes over at once is no news.

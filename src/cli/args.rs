@@ -22,7 +22,7 @@ use crate::chat::{
     AcceptPolicy, CallOptions, CalleeError, Info, KeyExchange, ListenOptions, OaepInfo, OwnName, Protocol,
     nobody,
 };
-use crate::config::{Layer, Sandbox, SettingSources};
+use crate::config::{Layer, Sandbox, SettingSources, Settings};
 use crate::crypto::Fingerprint;
 use crate::events::{OutputEvent, OutputFormat, emit};
 use crate::limits;
@@ -182,11 +182,12 @@ impl Context<'_> {
 
     /// Commands by which calls may go: those of the command line, the settings and the book.
     pub(crate) fn via_commands(&self) -> Vec<String> {
-        let rules = self.settings.resolve().via;
+        let Settings { via: rules, relay_via, .. } = self.settings.resolve();
         // Of a book that cannot be read nobody is called.
         let book = book_file::read(&self.home).unwrap_or_default();
         let remembered = book.peers().flat_map(PeerEntry::targets).filter_map(Target::way);
-        let ways = self.via.iter().chain(rules.iter().map(|rule| &rule.via)).chain(remembered);
+        let ways =
+            self.via.iter().chain(rules.iter().map(|rule| &rule.via)).chain(&relay_via).chain(remembered);
         let commands: BTreeSet<_> =
             ways.filter_map(Via::command).map(|command| command.text().to_owned()).collect();
         commands.into_iter().collect()

@@ -190,6 +190,7 @@ impl PromptArgs {
             relay: None,
             relay_key: None,
             relay_ca: None,
+            relay_via: None,
             sandbox: None,
         })
     }

@@ -41,7 +41,7 @@ const COLOUR_ALIAS: &str = "color";
 const LINE_HISTORY: &str = "line-history";
 
 /// Every key, in the order of `config show`.
-pub(crate) const KEYS: [Key; 20] = [
+pub(crate) const KEYS: [Key; 21] = [
     Key {
         name: "name",
         example: "name = \"민지\"",
@@ -217,6 +217,15 @@ pub(crate) const KEYS: [Key; 20] = [
                 ~/. The option of doctor is --relay-ca.",
         read: |value, layer, home| set(&mut layer.relay_ca, text(value).and_then(|text| path(text, home))),
         value: |layer| layer.relay_ca.as_ref().map(|path| quoted(&path.display().to_string())),
+    },
+    Key {
+        name: "relay-via",
+        example: "relay-via = \"socks5h://127.0.0.1:9050\"",
+        default: "the way of all calls",
+        about: "The way to the relays: a proxy that looks names up, or a shell command with %h and %p; none: directly, where via \
+                says another way. The option of doctor is --via.",
+        read: |value, layer, _| set(&mut layer.relay_via, via::way(value)),
+        value: |layer| layer.relay_via.as_ref().map(via::written_way),
     },
     Key {
         name: "sandbox",

@@ -18,6 +18,7 @@ use crate::limits::CONFIG_BYTES;
 use crate::peers::address::{ListenAt, Target};
 use crate::peers::name::Name;
 use crate::peers::relay_url::RelayUrl;
+use crate::peers::via::Via;
 use crate::store::safe_file::{self, Access};
 use crate::store::{StoreError, shown};
 pub(crate) use file::KEYS;
@@ -61,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) relay_key: Option<PathBuf>,
     /// File of the certificates that theirs are signed by; `None`: those of the system.
     pub(crate) relay_ca: Option<PathBuf>,
+    /// Way to the relays, where it is not that of all calls.
+    pub(crate) relay_via: Option<Via>,
     pub(crate) sandbox: Sandbox,
 }
 
@@ -119,6 +122,7 @@ impl SettingSources {
             relay: layer.relay.unwrap_or_default(),
             relay_key: layer.relay_key,
             relay_ca: layer.relay_ca,
+            relay_via: layer.relay_via,
             sandbox: layer.sandbox.unwrap_or_default(),
         }
     }
@@ -147,8 +151,15 @@ impl Settings {
             relay: None,
             relay_key: None,
             relay_ca: None,
+            relay_via: None,
             sandbox: Some(none.sandbox),
         }
+    }
+
+    /// The way to the relays: their own, else that of all calls.
+    pub(crate) fn way_to_relays(&self) -> Option<Via> {
+        let of_all = || self.via.iter().find(|rule| rule.peer.is_none()).map(|rule| rule.via.clone());
+        self.relay_via.clone().or_else(of_all)
     }
 
     /// The user's own name: the one that was set, else the login name, else a neutral one.

@@ -11,6 +11,7 @@ use crate::limits::TIME_CELLS;
 use crate::peers::address::{ListenAt, Target};
 use crate::peers::name::Name;
 use crate::peers::relay_url::RelayUrl;
+use crate::peers::via::Via;
 
 /// Whether output carries colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -193,6 +194,7 @@ pub(crate) struct Layer {
     pub(crate) relay: Option<Vec<RelayUrl>>,
     pub(crate) relay_key: Option<PathBuf>,
     pub(crate) relay_ca: Option<PathBuf>,
+    pub(crate) relay_via: Option<Via>,
     pub(crate) sandbox: Option<Sandbox>,
 }
 
@@ -218,6 +220,7 @@ impl Layer {
             relay: self.relay.or(below.relay),
             relay_key: self.relay_key.or(below.relay_key),
             relay_ca: self.relay_ca.or(below.relay_ca),
+            relay_via: self.relay_via.or(below.relay_via),
             sandbox: self.sandbox.or(below.sandbox),
         }
     }

@@ -16,7 +16,8 @@ pub(super) fn rules(value: &DeValue<'_>) -> Result<Vec<ViaRule>, ValueError> {
     }
 }
 
-fn way(value: &DeValue<'_>) -> Result<Via, String> {
+/// One way.
+pub(super) fn way(value: &DeValue<'_>) -> Result<Via, String> {
     text(value)?.parse().map_err(|error: ViaError| error.to_string())
 }
 
@@ -34,15 +35,19 @@ fn rule(item: &Spanned<DeValue<'_>>) -> Result<ViaRule, ValueError> {
     Ok(ViaRule { peer, via })
 }
 
-/// The rules as they would be written in the file, but for passwords.
+/// A way as it would be written in the file, but for a password.
+pub(super) fn written_way(via: &Via) -> String {
+    quoted(&without_passwords(&via.written()))
+}
+
+/// The rules, the same way.
 pub(super) fn written(rules: &[ViaRule]) -> String {
-    let way = |via: &Via| quoted(&without_passwords(&via.written()));
     if let [ViaRule { peer: None, via }] = rules {
-        return way(via);
+        return written_way(via);
     }
     let rule = |rule: &ViaRule| {
         let peer = rule.peer.as_ref().map(|peer| format!("peer = {}, ", quoted(peer))).unwrap_or_default();
-        format!("{{{peer}via = {}}}", way(&rule.via))
+        format!("{{{peer}via = {}}}", written_way(&rule.via))
     };
     format!("[{}]", rules.iter().map(rule).collect::<Vec<_>>().join(", "))
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::address::{ListenAt, write_address};
-use super::via::without_passwords;
+use super::address::{ListenAt, Target, write_address};
+use super::via::{Via, without_passwords};
 use crate::text::safe::SafeText;
 
 /// Port of NATS.
@@ -45,6 +45,14 @@ pub enum RelayUrlError {
     /// Its host or port.
     #[error("the address of the relay: {0}")]
     Address(String),
+}
+
+impl RelayUrl {
+    /// Where it is, by a way.
+    #[must_use]
+    pub fn target(&self, via: Option<Via>) -> Target {
+        Target { host: self.host.clone(), port: self.port, via: via.map(Box::new) }
+    }
 }
 
 impl FromStr for RelayUrl {

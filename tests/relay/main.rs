@@ -17,6 +17,7 @@ mod full_disk;
 mod hostile;
 mod letters;
 mod site;
+mod ways;
 
 use std::fs;
 use std::io::Write as _;
@@ -90,6 +91,11 @@ fn main() -> ExitCode {
             "a_relay_that_forges_bundles_and_repeats_first_letters_changes_nothing_and_a_token_is_used_once",
             first_letter::hostile,
         ),
+        trial(
+            "a_relay_is_reached_by_a_proxy_or_a_command_and_its_name_is_looked_up_by_nobody_here",
+            ways::reached,
+        ),
+        trial("the_doctor_walks_the_way_to_a_relay", ways::doctor),
         trial("tls_is_never_left_out_and_a_certificate_has_to_be_that_of_the_host", tls),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()

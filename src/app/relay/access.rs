@@ -11,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::app::error::{AppError, code, shown};
 use crate::crypto::Nkey;
 use crate::peers::relay_url::{RelayUrl, Transport};
+use crate::peers::via::Via;
 use crate::store::safe_file::{self, Access};
 
 /// Bytes of a key file: a seed and the lines around it.
@@ -22,12 +23,20 @@ pub(crate) struct RelayAccess {
     pub(crate) key: Option<Nkey>,
     /// `None` where no relay has TLS.
     pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// Way to the relays.
+    pub(crate) via: Option<Via>,
 }
 
 impl RelayAccess {
-    /// The same for a command that needs them.
-    pub(crate) fn of(relays: &[RelayUrl], key: Option<&Path>, ca: Option<&Path>) -> Result<Self, AppError> {
-        Self::read(relays, key, ca).map_err(|(_, error)| error)
+    /// The same for a command that needs them, and the way.
+    pub(crate) fn of(
+        relays: &[RelayUrl],
+        key: Option<&Path>,
+        ca: Option<&Path>,
+        via: Option<Via>,
+    ) -> Result<Self, AppError> {
+        let access = Self::read(relays, key, ca).map_err(|(_, error)| error)?;
+        Ok(Self { via, ..access })
     }
 
     /// What these relays need: the key, and certificates where one has TLS. An error comes with the

@@ -1,6 +1,5 @@
 //! One connection to a relay on the event loop of sockets, with or without TLS.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -17,9 +16,9 @@ pub(crate) struct RelayLink {
 }
 
 impl RelayLink {
-    /// Begins to connect to the first address that answers.
-    pub(crate) fn connect(net: &mut Net, addrs: Vec<SocketAddr>) -> Self {
-        Self { conn: net.connect(addrs), tls: None }
+    /// One that stands, or is being made.
+    pub(crate) fn new(conn: ConnId) -> Self {
+        Self { conn, tls: None }
     }
 
     /// Begins TLS, which the relay awaits behind its INFO.

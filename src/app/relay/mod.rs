@@ -17,6 +17,7 @@ use rustls::ClientConfig;
 
 use crate::app::keyring::seed;
 use crate::crypto::Nkey;
+use crate::ids::ConnId;
 use crate::limits::{CONNECT_TIMEOUT_MS, RELAY_ANSWER_MS};
 use crate::net::{Net, NetEvent};
 use crate::relay::{ClientOp, Connect, Decoder, Headers, Message, NO_REQUEST, ServerInfo, ServerOp};
@@ -39,26 +40,36 @@ pub(crate) struct RelayClient<'a> {
     /// What the subjects of answers begin with: nobody else may read there.
     inbox: String,
     requests: u64,
+    /// Moment to which the relay has to present itself.
+    info_due: Instant,
 }
 
 impl<'a> RelayClient<'a> {
-    /// Connects to the first address that answers.
+    /// Speaks on a connection that stands, or on that of a command, which connects first.
+    pub(crate) fn new(net: &'a mut Net, conn: ConnId) -> Self {
+        let info_due = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS + RELAY_ANSWER_MS);
+        let (decoder, ops, inbox) = (Decoder::default(), VecDeque::new(), String::new());
+        Self { net, link: RelayLink::new(conn), decoder, ops, inbox, requests: 0, info_due }
+    }
+
+    /// Waits for a connection that is being made, to one of several addresses or by a proxy.
+    /// Returns the address that has answered, if it was called directly.
     pub(crate) fn connect(
         net: &'a mut Net,
-        addrs: Vec<SocketAddr>,
-    ) -> Result<(Self, SocketAddr), RelayError> {
-        let tries = u64::try_from(addrs.len()).unwrap_or(u64::MAX);
+        conn: ConnId,
+        tries: usize,
+    ) -> Result<(Self, Option<SocketAddr>), RelayError> {
+        let tries = u64::try_from(tries).unwrap_or(u64::MAX);
         let until = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS.saturating_mul(tries));
-        let link = RelayLink::connect(net, addrs);
-        let (decoder, ops, inbox) = (Decoder::default(), VecDeque::new(), String::new());
-        let mut client = Self { net, link, decoder, ops, inbox, requests: 0 };
+        let mut client = Self::new(net, conn);
         let mut events = Vec::new();
         loop {
             client.net.wait(Some(until), &mut events).map_err(RelayError::Unreachable)?;
             let mut connected = None;
             for event in events.drain(..) {
                 match event {
-                    NetEvent::Connected { to, .. } => connected = Some(to),
+                    NetEvent::Connected { to, .. } => connected = Some(Some(to)),
+                    NetEvent::ConnectedByProxy { .. } => connected = Some(None),
                     NetEvent::Unreachable { mut tried, .. } => {
                         let error = tried.pop().map(|(_, error)| error);
                         let error = error.unwrap_or_else(|| io::ErrorKind::TimedOut.into());
@@ -68,6 +79,7 @@ impl<'a> RelayClient<'a> {
                 }
             }
             if let Some(to) = connected {
+                client.info_due = answer_due();
                 return Ok((client, to));
             }
             if Instant::now() >= until {
@@ -78,10 +90,8 @@ impl<'a> RelayClient<'a> {
 
     /// What the relay says of itself, first of all.
     pub(crate) fn info(&mut self) -> Result<ServerInfo, RelayError> {
-        self.wait_for(|op| match op {
-            ServerOp::Info(info) => Some(*info),
-            _ => None,
-        })
+        let pick = |op| if let ServerOp::Info(info) = op { Some(*info) } else { None };
+        self.wait_until(self.info_due, pick)
     }
 
     /// Changes to TLS, which the relay awaits behind its INFO; gives the name of the cipher suite.
@@ -176,8 +186,15 @@ impl<'a> RelayClient<'a> {
         })?
     }
 
-    fn wait_for<T>(&mut self, mut pick: impl FnMut(ServerOp) -> Option<T>) -> Result<T, RelayError> {
-        let until = answer_due();
+    fn wait_for<T>(&mut self, pick: impl FnMut(ServerOp) -> Option<T>) -> Result<T, RelayError> {
+        self.wait_until(answer_due(), pick)
+    }
+
+    fn wait_until<T>(
+        &mut self,
+        until: Instant,
+        mut pick: impl FnMut(ServerOp) -> Option<T>,
+    ) -> Result<T, RelayError> {
         loop {
             while let Some(op) = self.ops.pop_front() {
                 if op == ServerOp::Ping {

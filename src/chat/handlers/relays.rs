@@ -6,12 +6,14 @@ use crate::chat::Chat;
 use crate::chat::notice::{Info, Notice};
 use crate::chat::relays::{RelayNews, Relays};
 use crate::peers::relay_url::RelayUrl;
+use crate::peers::via::Via;
 
 impl Chat {
-    /// Sets the relays that the host is connected with; by default there are none.
-    pub fn set_relays(&mut self, relays: Vec<RelayUrl>) {
+    /// Sets the relays that the host is connected with, and the way to them; by default there are
+    /// none.
+    pub fn set_relays(&mut self, relays: Vec<RelayUrl>, via: Option<Via>) {
         self.account.exchange_letters();
-        self.relays = Relays::of(relays);
+        self.relays = Relays::of(relays, via);
     }
 
     /// Handles what the connection with the relays has reported.

@@ -50,6 +50,7 @@ Examples:
   rsachat doctor example.org:8000
   rsachat doctor abc.onion --via socks5h://127.0.0.1:9050
   rsachat doctor --relay tls://relay.example --relay-key relay.nk
+  rsachat doctor --relay nats://abc.onion --via socks5h://127.0.0.1:9050
   rsachat doctor --listen 9000 --listen '[::1]:9000'")]
 pub(crate) struct DoctorArgs {
     /// Address to call: host or host:port; or an invitation, of which every address is checked
@@ -59,7 +60,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "SHA256:…", value_parser = args::fingerprint, requires = "address")]
     pin: Option<Fingerprint>,
     /// Call by a proxy that looks names up, or by a shell command with %h and %p; none: directly
-    #[arg(long, value_name = "PROXY|CMD", value_parser = args::via, requires = "address")]
+    #[arg(long, value_name = "PROXY|CMD", value_parser = args::via)]
     via: Option<Via>,
     /// Relay to check, nats://HOST:PORT or tls://HOST:PORT [default: as configured]
     #[arg(long, value_name = "URL", value_parser = args::relay, conflicts_with = "address")]
@@ -112,6 +113,10 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
         let what = "--relay-key and --relay-ca are for a relay, and none is checked".to_owned();
         return Err(usage(what).hint("--relay URL names one"));
     }
+    if !checks_relays && task.address.is_none() && task.via.is_some() {
+        let what = "--via is for a call, and nothing is called".to_owned();
+        return Err(usage(what).hint("name an address, or a relay with --relay URL"));
+    }
     report.add(&check_home(home))?;
     let (mut own, mut book) = (None, None);
     // In a folder that is refused nothing is read, and each file would only repeat why.
@@ -138,8 +143,10 @@ pub(crate) fn run(home: &Home, common: &GlobalArgs, task: &DoctorArgs) -> Result
     // Who asks for an address asks for that alone.
     let relays = if targets.is_empty() { &config.relay[..] } else { &[] };
     let relay_access = relay::access(relays, &config, &mut report)?;
-    let command = targets.first().and_then(Target::way).and_then(Via::command);
-    report.add(&confine(home, &config, command))?;
+    let way = targets.first().and_then(Target::way);
+    let to_relays =
+        relay_access.as_ref().filter(|_| !relays.is_empty()).and_then(|access| access.via.as_ref());
+    report.add(&confine(home, &config, way.or(to_relays).and_then(Via::command)))?;
     report.add(&check_clock(jiff::Timestamp::now()))?;
     if let Some(finding) = check_time_zone() {
         report.add(&finding)?;
@@ -177,6 +184,7 @@ fn settings(common: &GlobalArgs, task: &DoctorArgs, report: &mut DoctorReport) -
     }
     settings.relay_key = task.relay_key.clone().or(settings.relay_key);
     settings.relay_ca = task.relay_ca.clone().or(settings.relay_ca);
+    settings.relay_via = task.via.clone().or(settings.relay_via);
     Ok(settings)
 }
 

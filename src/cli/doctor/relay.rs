@@ -1,13 +1,20 @@
 //! Checks of a relay: each step to it, what its streams take, and what its log-in may not do.
 
+use std::sync::mpsc::channel;
+
 use super::remote::{resolve, unreachable_hint};
 use super::report::{DoctorReport, Finding};
+use super::way::{hear, is_answer, unreachable_proxy};
+use crate::app::dialler::{Callee, Proxied};
 use crate::app::error::{AppError, code};
+use crate::app::os::ONION;
+use crate::app::proxy_command;
 use crate::app::relay::{RelayAccess, RelayClient, RelayError, random_token};
 use crate::config::Settings;
 use crate::net::Net;
-use crate::peers::address::Family;
+use crate::peers::address::{Family, is_onion};
 use crate::peers::relay_url::{RelayUrl, Transport};
+use crate::peers::via::{Proxy, ProxyCommand, Via};
 use crate::relay::{
     Ack, BUNDLES, Headers, LETTERS, ServerInfo, Shortcoming, StreamName, WRONG_LAST_SEQUENCE,
 };
@@ -26,7 +33,7 @@ pub(super) fn access(
     report: &mut DoctorReport,
 ) -> Result<Option<RelayAccess>, AppError> {
     match RelayAccess::read(relays, settings.relay_key.as_deref(), settings.relay_ca.as_deref()) {
-        Ok(access) => Ok(Some(access)),
+        Ok(access) => Ok(Some(RelayAccess { via: settings.way_to_relays(), ..access })),
         Err((subject, error)) => {
             report.add(&Finding::from_error(subject, &error))?;
             Ok(None)
@@ -41,22 +48,74 @@ pub(super) fn check(
     net: &mut Net,
     report: &mut DoctorReport,
 ) -> Result<(), AppError> {
-    let addrs = match resolve((&url.host, url.port), Family::Any, net) {
+    match &access.via {
+        Some(Via::Proxy(proxy)) => check_by_proxy(proxy, url, access, net, report),
+        Some(Via::Command(command)) => check_by_command(command, url, access, net, report),
+        Some(Via::Direct) | None if is_onion(&url.host) => {
+            report.add(&Finding::problem(code::MACHINE, "relay", format!("{url}: {ONION}")))
+        }
+        Some(Via::Direct) | None => {
+            let addrs = match resolve((&url.host, url.port), Family::Any, net) {
+                Ok(addrs) => addrs,
+                Err(finding) => return report.add(&finding),
+            };
+            let (tries, conn) = (addrs.len(), net.connect(addrs));
+            let (client, to) = match RelayClient::connect(net, conn, tries) {
+                Ok(connected) => connected,
+                Err(error) => return report.add(&lost("relay", url, &error)),
+            };
+            let at = to.map_or_else(String::new, |to| format!(" at {to}"));
+            report.add(&Finding::ok("relay", format!("{url} accepts the call{at}")))?;
+            RelayCheck { url, access, client }.run(report)
+        }
+    }
+}
+
+fn check_by_proxy(
+    proxy: &Proxy,
+    url: &RelayUrl,
+    access: &RelayAccess,
+    net: &mut Net,
+    report: &mut DoctorReport,
+) -> Result<(), AppError> {
+    let addrs = match resolve((&proxy.host, proxy.port), Family::Any, net) {
         Ok(addrs) => addrs,
         Err(finding) => return report.add(&finding),
     };
-    let (client, to) = match RelayClient::connect(net, addrs) {
-        Ok(connected) => connected,
+    let Proxied { request, until, words } = Proxied::new(proxy, &url.target(None), Callee::Relay);
+    let conn = net.connect_by_proxy(addrs, request, until);
+    let client = match RelayClient::connect(net, conn, 1) {
+        Ok((client, _)) => client,
+        Err(RelayError::Unreachable(error)) if is_answer(&error) => {
+            report.add(&Finding::ok("proxy", format!("{proxy} accepts the call")))?;
+            return report.add(&Finding::problem(code::MACHINE, "way", words.why(&error)));
+        }
+        Err(RelayError::Unreachable(error)) => return report.add(&unreachable_proxy(proxy, &error)),
         Err(error) => return report.add(&lost("relay", url, &error)),
     };
-    report.add(&Finding::ok("relay", format!("{url} accepts the call at {to}")))?;
-    let mut check = RelayCheck { url, access, client };
-    for step in [RelayCheck::log_in, RelayCheck::streams, RelayCheck::refusals] {
-        if let Err(problem) = step(&mut check, report)? {
-            return report.add(&problem);
-        }
-    }
-    Ok(())
+    report.add(&Finding::ok("proxy", format!("{proxy} accepts the call")))?;
+    report.add(&Finding::ok("relay", format!("the proxy has connected to {url}")))?;
+    RelayCheck { url, access, client }.run(report)
+}
+
+fn check_by_command(
+    command: &ProxyCommand,
+    url: &RelayUrl,
+    access: &RelayAccess,
+    net: &mut Net,
+    report: &mut DoctorReport,
+) -> Result<(), AppError> {
+    let (reporter, reports) = channel();
+    let tell = move |report| _ = reporter.send(report);
+    let (stream, process) = match proxy_command::start(command, &url.target(None), tell) {
+        Ok(started) => started,
+        Err(why) => return report.add(&Finding::problem(code::MACHINE, "command", why)),
+    };
+    report.add(&Finding::ok("command", format!("{} is running", SafeText::line(command.text()))))?;
+    let conn = net.adopt_command(stream, Box::new(process))?;
+    RelayCheck { url, access, client: RelayClient::new(net, conn) }.run(report)?;
+    // The end of the client has ended the connection, and so the command.
+    hear(&reports, report).map(drop)
 }
 
 struct RelayCheck<'a> {
@@ -69,6 +128,17 @@ struct RelayCheck<'a> {
 type Step = Result<Result<(), Finding>, AppError>;
 
 impl RelayCheck<'_> {
+    /// Checks what is at the end of the way.
+    fn run(mut self, report: &mut DoctorReport) -> Result<(), AppError> {
+        let check = &mut self;
+        for step in [RelayCheck::log_in, RelayCheck::streams, RelayCheck::refusals] {
+            if let Err(problem) = step(check, report)? {
+                return report.add(&problem);
+            }
+        }
+        Ok(())
+    }
+
     fn log_in(&mut self, report: &mut DoctorReport) -> Step {
         let info = match self.client.info() {
             Ok(info) => info,

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::remote::{ProbeOutcome, RemoteCheck, unreachable_hint};
 use super::report::{DoctorReport, Finding};
-use crate::app::dialler::Proxied;
+use crate::app::dialler::{Callee, Proxied};
 use crate::app::error::{AppError, code, describe};
 use crate::app::proxy_command::{self, CommandReport};
 use crate::limits::VIA_END_MS;
@@ -40,12 +40,11 @@ impl RemoteCheck<'_> {
             let list: Vec<_> = addrs.iter().map(|addr| addr.ip().to_string()).collect();
             report.add(&Finding::ok("name", format!("{} is {}", proxy.host, list.join(", "))))?;
         }
-        let Proxied { request, until, words } = Proxied::new(proxy, self.target, None);
+        let Proxied { request, until, words } = Proxied::new(proxy, self.target, Callee::Peer(None));
         let conn = net.connect_by_proxy(addrs, request, until);
         let result = self.probe(net, conn, None)?;
         if let ProbeOutcome::Unreachable(error) = &result.outcome {
-            let is_answer = error.get_ref().and_then(|inner| inner.downcast_ref::<SocksError>()).is_some();
-            if !is_answer {
+            if !is_answer(error) {
                 return report.add(&unreachable_proxy(proxy, error));
             }
             report.add(&Finding::ok("proxy", format!("{proxy} accepts the call")))?;
@@ -74,17 +73,7 @@ impl RemoteCheck<'_> {
         let conn = net.adopt_command(stream, Box::new(process))?;
         let result = self.probe(net, conn, None)?;
         net.abort(conn);
-        let mut ended = None;
-        while ended.is_none()
-            && let Ok(told) = reports.recv_timeout(Duration::from_millis(4 * VIA_END_MS))
-        {
-            match told {
-                CommandReport::Said(row) => {
-                    report.add(&Finding::warning("command", format!("it says: {row}")))?;
-                }
-                CommandReport::Ended(words) => ended = Some(words),
-            }
-        }
+        let ended = hear(&reports, report)?;
         let is_cut = match &result.outcome {
             ProbeOutcome::ClosedEarly => true,
             ProbeOutcome::Failed(reason, _) => {
@@ -101,7 +90,28 @@ impl RemoteCheck<'_> {
     }
 }
 
-fn unreachable_proxy(proxy: &Proxy, error: &io::Error) -> Finding {
+/// Reports what a command whose connection is over has said. Returns how it has ended.
+pub(super) fn hear(
+    reports: &Receiver<CommandReport>,
+    report: &mut DoctorReport,
+) -> Result<Option<String>, AppError> {
+    while let Ok(told) = reports.recv_timeout(Duration::from_millis(4 * VIA_END_MS)) {
+        match told {
+            CommandReport::Said(row) => {
+                report.add(&Finding::warning("command", format!("it says: {row}")))?;
+            }
+            CommandReport::Ended(words) => return Ok(Some(words)),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether it is what a proxy has answered.
+pub(super) fn is_answer(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<SocksError>()).is_some()
+}
+
+pub(super) fn unreachable_proxy(proxy: &Proxy, error: &io::Error) -> Finding {
     let text = format!("{proxy} cannot be reached: {}", describe(error));
     let finding = Finding::problem(code::MACHINE, "proxy", text);
     match error.kind() {

@@ -125,8 +125,8 @@ fn try_start(
     // It is appended to after each line.
     let kept = terminal.as_ref().and(config.line_history.as_deref());
     // Before the process is confined, and its files out of reach.
-    let relay_access =
-        RelayAccess::of(&config.relay, config.relay_key.as_deref(), config.relay_ca.as_deref())?;
+    let (key, ca) = (config.relay_key.as_deref(), config.relay_ca.as_deref());
+    let relay_access = RelayAccess::of(&config.relay, key, ca, config.way_to_relays())?;
     let (confinement, reach) = confine(context, attendance, kept, opened.as_ref(), &config)?;
     net.set_max_links(capacity + limits::UNAUTHENTICATED_CONNECTIONS);
     let damage = book.as_ref().err().map(ToString::to_string);

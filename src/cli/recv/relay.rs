@@ -43,7 +43,7 @@ pub(super) enum Owner {
 /// Takes messages with the home opened here, unless another process has it open.
 pub(super) fn run(context: &Context<'_>, args: &RecvArgs, mut taking: Taking) -> Result<Owner, AppError> {
     let config = context.settings.resolve();
-    let relays = relays::required(&config)?;
+    let relays = relays::required(&config, args.output.via.as_ref())?;
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::AfterOrders)? {
         Ok(client) => return Ok(Owner::Other(Box::new(client))),
         Err(net) => net,

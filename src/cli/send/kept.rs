@@ -77,7 +77,7 @@ fn try_run(context: &Context<'_>, args: &SendArgs) -> Result<Way, AppError> {
     }
     check_length(&args.message)?;
     let settings = context.settings.resolve();
-    let relays = args.relay.then(|| relays::required(&settings)).transpose()?;
+    let relays = args.relay.then(|| relays::required(&settings, args.output.via.as_ref())).transpose()?;
     let home = context.global.home.as_deref();
     let format = args.output.format();
     let net = match OwnerClient::find(&context.home, Net::new()?, Watch::Always)? {

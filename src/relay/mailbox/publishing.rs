@@ -1,4 +1,4 @@
-//! What is left at a relay, and whether its stream has it.
+//! Publishing of letters at a relay, and the answers of its stream.
 
 use super::{Mailbox, MailboxEvent, Publish, PublishRefusal, Request, Stage};
 use crate::limits::RELAY_PUBLISHES;

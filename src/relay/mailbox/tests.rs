@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limits::RELAY_BUNDLES;
+use crate::limits::RELAY_PUBLISHES;
 
 const INBOX: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
 const OTHER: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbb";
