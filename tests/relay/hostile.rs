@@ -21,6 +21,8 @@ pub(crate) enum Conduct {
     Old,
     /// One that the reader has written is in its place.
     Reflect,
+    /// It comes in the place of the next one.
+    Swap,
     /// It is said not to be there.
     Withhold,
 }
@@ -32,6 +34,8 @@ struct State {
     /// The first letter to the reader, and the last one of it.
     first: Vec<u8>,
     own: Vec<u8>,
+    /// The letter that comes in the place of the next one.
+    held: Vec<u8>,
 }
 
 /// A relay before a node; its threads end with their connections.
@@ -130,6 +134,11 @@ impl State {
             Conduct::Repeat => return vec![frame.bytes(), frame.bytes()],
             Conduct::Old => frame = replaced(&frame, letter.start, &self.first),
             Conduct::Reflect => frame = replaced(&frame, letter.start, &self.own),
+            Conduct::Swap => {
+                let held = std::mem::replace(&mut self.held, frame.content[letter.clone()].to_vec());
+                let held = if held.is_empty() { &self.first } else { &held };
+                frame = replaced(&frame, letter.start, held);
+            }
             Conduct::Withhold => {
                 let mut words = frame.line.split_whitespace().skip(1);
                 let (subject, sid) = (words.next().unwrap(), words.next().unwrap());

@@ -359,13 +359,20 @@ pub(crate) fn hostile() -> Result<(), Failed> {
         here.says("bob", &text);
         said.push(text);
     };
-    let conducts =
-        [Conduct::Flip, Conduct::Repeat, Conduct::Old, Conduct::Reflect, Conduct::Withhold, Conduct::Flip];
+    let conducts = [
+        Conduct::Flip,
+        Conduct::Repeat,
+        Conduct::Old,
+        Conduct::Reflect,
+        Conduct::Swap,
+        Conduct::Withhold,
+        Conduct::Flip,
+    ];
     say(&mut here, &mut said);
     there.has_shown(&said);
     for conduct in conducts {
         let before = relay.set(conduct);
-        for deeds in 1..=2 {
+        for deeds in 1..=3 {
             say(&mut here, &mut said);
             eventually(&format!("{conduct:?}"), PATIENCE, || relay.deeds() >= before + deeds);
         }
