@@ -32,6 +32,8 @@ pub(crate) struct KeptMessages {
     pub(crate) failing: usize,
     /// Moment at which the store is looked at again, while it cannot be read.
     pub(crate) retry_at: Option<MonoMs>,
+    /// Texts of commits that failed, which may be on disk all the same.
+    pub(crate) unsure: Vec<UnsureText>,
     /// Moment before which nothing is taken back whose time has passed, since that failed.
     pub(crate) expire_at: Option<MonoMs>,
     /// Whether there is a history on disk, kept in this session or before.
@@ -81,6 +83,14 @@ pub(crate) enum TransferStep {
     Offer { face: FaceId, number: TransferNumber },
     /// The receipt of one that is on disk is sent.
     Filed(TransferNumber),
+}
+
+/// Text of a peer of which it is not known whether it is on disk.
+pub(crate) struct UnsureText {
+    pub(crate) peer: Fingerprint,
+    pub(crate) number: PairNumber,
+    pub(crate) sent: UnixMs,
+    pub(crate) text: Vec<u8>,
 }
 
 /// Step that is due once a change is on disk.
@@ -246,6 +256,7 @@ impl KeptMessages {
             timing: CommitTiming::default(),
             failing: 0,
             retry_at: None,
+            unsure: Vec::new(),
             expire_at: None,
             stored_history,
             history: Vec::new(),

@@ -116,9 +116,10 @@ impl Site {
             .replace("0.0.0.0:4222", "127.0.0.1:-1")
             .replace("/etc/nats", self.folder.path().to_str().unwrap())
             .replace("/var/lib/nats", data.to_str().unwrap())
-            .replace("UOPERATOR", self.nkey("operator").public())
+            // The shortest first, which a key may have in it.
+            .replace("UBOB", self.nkey("bob").public())
             .replace("UALICE", self.nkey("alice").public())
-            .replace("UBOB", self.nkey("bob").public());
+            .replace("UOPERATOR", self.nkey("operator").public());
         format!("{text}\nports_file_dir: \"{}\"\n", data.display())
     }
 

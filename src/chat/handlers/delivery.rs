@@ -7,7 +7,10 @@ use crate::chat::Chat;
 use crate::chat::addressee::Echo;
 use crate::chat::conversation::{Conversation, Peer};
 use crate::chat::io::{CommitTiming, DeliveryProgress, DeliveryReport, Effect, ReturnCause};
-use crate::chat::kept::{AfterCommit, Agreement, KeptMessages, PairStage, UnopenedStore, WithdrawalReason};
+use crate::chat::kept::{
+    AfterCommit, Agreement, KeptMessages, PairStage, UnopenedStore, UnsureText, WithdrawalReason,
+};
+use crate::chat::letters::LetterStep;
 use crate::chat::notice::{DeliveryInfo, DeliveryWarning, Info, Warning};
 use crate::chat::types::{Audience, ExposureRecord, HeldMessage, PeerId, ReceiptDue};
 use crate::crypto::{Fingerprint, Seed};
@@ -234,6 +237,7 @@ impl Chat {
     /// could not be kept close, so that their senders keep them.
     fn handle_failed_commit(&mut self, steps: Vec<AfterCommit>, why: &str, pairs: Option<Pairs>) {
         let retry_at = self.now.mono + limits::STORE_RETRY_MS;
+        let is_reloaded = pairs.is_some();
         if let Some(kept) = &mut self.kept {
             match pairs {
                 Some(pairs) => {
@@ -244,7 +248,7 @@ impl Chat {
                 None => kept.retry_at = Some(retry_at),
             }
         }
-        let mut closing = Vec::new();
+        let (mut closing, mut unsure) = (Vec::new(), Vec::new());
         let mut returned = Vec::new();
         let mut still_waiting = Vec::new();
         let (mut is_forgotten, mut has_expired) = (false, false);
@@ -253,8 +257,11 @@ impl Chat {
                 AfterCommit::Accept { face, peer, text, .. } => returned.push((face, peer, text)),
                 AfterCommit::Resume { conn, .. }
                 | AfterCommit::Resumed { conn, .. }
-                | AfterCommit::Show { conn, .. }
                 | AfterCommit::Keep { conn, .. } => closing.push(conn),
+                AfterCommit::Show { conn, peer, number, sent, text } => {
+                    closing.push(conn);
+                    unsure.push(UnsureText { peer, number, sent, text });
+                }
                 AfterCommit::TakenBack { face, peer, .. } => still_waiting.push((face, peer)),
                 AfterCommit::Expired { .. } => has_expired = true,
                 AfterCommit::ShowEarlier { peer, number, sent, text, exposure } => {
@@ -268,9 +275,15 @@ impl Chat {
                 AfterCommit::Transfer(step) => self.take_transfer_step(step),
                 AfterCommit::Remembered => is_forgotten = true,
                 AfterCommit::ToAll(text) => self.show_to_all(text.without_kept()),
-                AfterCommit::Letter(step) => self.fail_letter(&step, why),
+                AfterCommit::Letter(step) => {
+                    self.fail_letter(&step, why);
+                    if let LetterStep::Show { peer, number, sent, text } = step {
+                        unsure.push(UnsureText { peer, number, sent, text });
+                    }
+                }
             }
         }
+        self.show_kept_in_spite(unsure, is_reloaded);
         if is_forgotten {
             let why = why.to_owned();
             self.effects.warn(Warning::Delivery(DeliveryWarning::NotInHistory { why }));
@@ -296,6 +309,22 @@ impl Chat {
         closing.dedup();
         for conn in closing {
             self.close_without_room(conn, why);
+        }
+    }
+
+    /// Shows texts that a commit has brought to the disk although it failed, as far as the store
+    /// tells: nobody sends them again.
+    fn show_kept_in_spite(&mut self, unsure: Vec<UnsureText>, is_reloaded: bool) {
+        let Some(kept) = &mut self.kept else { return };
+        kept.unsure.extend(unsure);
+        if !is_reloaded {
+            return;
+        }
+        for UnsureText { peer, number, sent, text } in std::mem::take(&mut kept.unsure) {
+            if kept.ledger.unshown_row(peer, number).is_some_and(|row| *row.text == *text) {
+                let exposure = Exposure::None;
+                kept.next.push(AfterCommit::ShowEarlier { peer, number, sent, text, exposure });
+            }
         }
     }
 
