@@ -39,9 +39,7 @@ fn invitation(site: &Site, node: &Node, prompt: &mut Process, options: &str) -> 
 }
 
 pub(crate) fn never_met() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let at = [node.at.clone()];
     let (alice, bob) = (Person::new(&site, "alice", &at), Person::new(&site, "bob", &at));
     let mut there = bob.starts(&[]);
@@ -123,9 +121,7 @@ fn now_ms() -> u64 {
 }
 
 pub(crate) fn hostile() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let at = [node.at.clone()];
     let (alice, bob) = (Person::new(&site, "alice", &at), Person::new(&site, "bob", &at));
     let mut there = bob.starts(&[]);

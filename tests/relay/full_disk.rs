@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::client::Requests;
 use crate::letters::{Person, Side, acquainted};
-use crate::site::{Site, Tls};
+use crate::site::Site;
 use crate::support::{PATIENCE, Process, RSACHAT, eventually};
 
 /// A shell in a namespace with a small disk at `folder`.
@@ -51,9 +51,7 @@ fn filling(process: &Process, folder: &Path) -> PathBuf {
 }
 
 pub(crate) fn reader() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let people = ["alice", "bob"].map(|name| Person::new(&site, name, slice::from_ref(&node.at)));
     let [alice, bob] = &people;
     acquainted(alice, bob);
@@ -109,9 +107,7 @@ fn texts_of(told: &[Value], kind: &str) -> Vec<String> {
 }
 
 pub(crate) fn failing() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let people = ["alice", "bob"].map(|name| Person::new(&site, name, slice::from_ref(&node.at)));
     let [alice, bob] = &people;
     acquainted(alice, bob);
@@ -155,9 +151,7 @@ pub(crate) fn failing() -> Result<(), Failed> {
 }
 
 pub(crate) fn opened_later() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let people = ["alice", "bob"].map(|name| Person::new(&site, name, slice::from_ref(&node.at)));
     let [alice, bob] = &people;
     acquainted(alice, bob);

@@ -8,7 +8,7 @@ use libtest_mimic::Failed;
 use serde_json::{Value, json};
 
 use crate::hostile::{Conduct, HostileRelay};
-use crate::site::{Cluster, Site, Tls};
+use crate::site::{Cluster, Site};
 use crate::support::{self, Home, PATIENCE, eventually};
 
 /// A person with a relay.
@@ -71,9 +71,7 @@ pub(crate) fn is_at_relay(process: &mut support::Process, line: &str) {
 }
 
 pub(crate) fn never_on_together() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let at = [node.at.clone()];
     let (alice, bob) = (Person::new(&site, "alice", &at), Person::new(&site, "bob", &at));
     acquainted(&alice, &bob);
@@ -321,9 +319,7 @@ pub(crate) fn without_quorum() -> Result<(), Failed> {
 }
 
 pub(crate) fn full() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let at = [node.at.clone()];
     let people = ["alice", "bob"].map(|name| Person::new(&site, name, &at));
     let [alice, bob] = &people;
@@ -345,9 +341,7 @@ pub(crate) fn full() -> Result<(), Failed> {
 }
 
 pub(crate) fn hostile() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let relay = HostileRelay::before(&node.at);
     let alice = Person::new(&site, "alice", slice::from_ref(&node.at));
     let bob = Person::new(&site, "bob", slice::from_ref(&relay.at));
@@ -387,9 +381,7 @@ pub(crate) fn hostile() -> Result<(), Failed> {
 }
 
 pub(crate) fn unwanted() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let people = ["alice", "bob"].map(|name| Person::new(&site, name, slice::from_ref(&node.at)));
     let [alice, bob] = &people;
     acquainted(alice, bob);

@@ -234,9 +234,7 @@ fn wrong() -> Result<(), Failed> {
 }
 
 fn rights() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let kept = site.ask(&node, Tls::Without, "rc.in.someone", "a letter").unwrap();
     assert_eq!(kept["seq"], 1, "{kept}");
     let before = site.ask(&node, Tls::Without, "$JS.API.STREAM.INFO.RC", "").unwrap();
@@ -265,9 +263,7 @@ fn rights() -> Result<(), Failed> {
 }
 
 fn mailbox() -> Result<(), Failed> {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     let (mut alice, mut bob) = (Client::new(&site, &node, "alice"), Client::new(&site, &node, "bob"));
     let (inbox, other) = ("aaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbb");
     for (ticket, at) in [(1, inbox), (2, other), (3, inbox)] {

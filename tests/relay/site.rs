@@ -77,6 +77,14 @@ impl Site {
         site
     }
 
+    /// The same with one node without TLS, which has both streams.
+    pub(crate) fn with_node() -> (Self, Node) {
+        let site = Self::new();
+        let node = site.start("n1", &site.configuration("n1", Tls::Without));
+        site.make_streams(&node, Tls::Without, 1);
+        (site, node)
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -5,7 +5,7 @@ use std::fs;
 use libtest_mimic::Failed;
 
 use crate::letters::{Person, acquainted};
-use crate::site::{Node, Site, Tls};
+use crate::site::{Node, Site};
 use crate::support::socks::{Manners, Socks};
 use crate::support::{PATIENCE, eventually};
 
@@ -15,9 +15,7 @@ const UNKNOWN: &str = "relay.invalid:4222";
 const NC: &str = "bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & cat <&0 >&3 & wait -n; kill $(jobs -p); exit 0'";
 
 fn relay() -> (Site, Node) {
-    let site = Site::new();
-    let node = site.start("n1", &site.configuration("n1", Tls::Without));
-    site.make_streams(&node, Tls::Without, 1);
+    let (site, node) = Site::with_node();
     (site, node)
 }
 
